@@ -1,0 +1,1 @@
+"""Exact contact-center KPIs from a stream of events."""
