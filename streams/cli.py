@@ -1,0 +1,97 @@
+"""The command `centralita`: a group whose sub-commands are imported only when they are run.
+
+So `--help` is fast, and a command works although the libraries of another one are missing.
+"""
+
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.errors import CentralitaError
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+
+# name -> (module with the click command `command`, the line that `centralita --help` shows)
+COMMANDS = {
+    "demo": ("streams.demo", "Broker, simulated traffic, worker and wallboard in one go."),
+    "broker": ("streams.broker.command", "Run the embedded Apache Kafka in the foreground."),
+    "topics": ("streams.broker.topics_command", "Create the topics, or check the ones that exist."),
+    "send": ("streams.sources.send", "Send events from files."),
+    "simulate": ("streams.simulate.command", "Send the traffic of a simulated contact center."),
+    "worker": ("streams.worker.command", "Process events into figures."),
+    "board": ("streams.board.command", "Serve the wallboard, the API and the metrics."),
+    "report": ("streams.replay.report", "Compute figures of files or of a range of the topic."),
+    "dead-letters": ("streams.worker.dead_letters", "List refused events, or send them again."),
+    "rebuild": ("streams.worker.rebuild", "Make state and figures anew from the events."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order in which one needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command and return its `command`."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table above, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="CENTRALITA_CONFIG",
+    help="Settings file (TOML). Variables CENTRALITA_* win over it.",
+)
+@click.version_option(version("centralita"), prog_name="centralita")
+@click.pass_context
+def group(ctx: click.Context, config: Path | None) -> None:
+    """Turn contact-center events into exact figures: live, in Prometheus and in reports.
+
+    Example: centralita --config centralita.toml worker
+    """
+    ctx.obj = config
+
+
+def settings(ctx: click.Context) -> "Settings":
+    """Load the settings that a command runs with: the file of `--config`, and the environment over it."""
+    from streams.settings import load  # noqa: PLC0415 - help and commands without settings do not need it
+
+    return load(ctx.find_root().obj, os.environ)
+
+
+def main() -> None:
+    """Run the command line; a CentralitaError becomes one line and its exit code, Ctrl-C becomes 130."""
+    try:
+        sys.exit(group.main(standalone_mode=False) or 0)
+    except CentralitaError as error:
+        click.secho(f"centralita: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()
