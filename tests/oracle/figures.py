@@ -1,0 +1,236 @@
+"""All figures of a batch of events as of a time: what each visit, conversation and agent counts, where and when.
+
+Everything is a `Count`: so much of one measure, at one time, in one queue, for these breakdowns. A pane is the sum of the
+counts that fall into it. Nothing here is fast, merged or kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from schemas.agents import AgentStateChanged
+from schemas.events import Event
+from streams.engine.policy import Policy
+from tests.oracle import agents, calls
+from tests.oracle.calls import Contact, Conversation, Visit
+
+QUARTER = 15 * 60 * 1_000_000
+SLIDING = 10 * 1_000_000
+
+Slice = tuple[int, str | None, str | None, str | None, str | None]
+"""(start, channel, queue, breakdown, value)"""
+
+
+class Count(NamedTuple):
+    """So much of a measure at a time; ``value`` holds the microseconds of one wait when it belongs to a list of waits."""
+
+    time: int
+    channel: str | None
+    queue: str | None
+    breakdowns: dict[str, str]
+    measure: str
+    value: int
+    listed: bool = False
+
+
+class Outcome(NamedTuple):
+    """What became of a visit as of a time: ``kind`` is None while it waits."""
+
+    kind: str | None
+    at: int | None
+    reason: str | None
+
+
+class Oracle:
+    """The figures of some events under a policy, as of ``now``."""
+
+    def __init__(self, events: Iterable[Event], policy: Policy, now: int) -> None:
+        self.policy, self.now = policy, now
+        facts = defaultdict(list)
+        self.changes: list[AgentStateChanged] = []
+        for event in events:
+            if isinstance(event, AgentStateChanged):
+                self.changes.append(event)
+            else:
+                facts[event.contact_id].append(event)
+        self.contacts = [calls.read(facts[contact_id]) for contact_id in sorted(facts)]
+        self.counts = [*self._visits(), *self._conversations(), *self._resolutions(), *self._agents()]
+
+    def outcome(self, visit: Visit) -> Outcome:
+        """Return what became of a visit: one that waited for the longest allowed time without an outcome is lost."""
+        lost_at = visit.start + self.policy.of(visit.queue).maximum_wait
+        if visit.outcome is None and self.now >= lost_at:
+            return Outcome("flowed_out", lost_at, "lost")
+        if visit.implied and visit.at is not None and visit.at > lost_at:
+            return Outcome("flowed_out", lost_at, "lost")
+        return Outcome(visit.outcome, visit.at, visit.reason)
+
+    # -- what counts -------------------------------------------------------------------------------------------------
+
+    def _visits(self) -> Iterator[Count]:
+        for contact in self.contacts:
+            for visit in contact.visits:
+                yield from self._visit(visit)
+
+    def _visit(self, visit: Visit) -> Iterator[Count]:
+        kind, at, reason = self.outcome(visit)
+        policy = self.policy.of(visit.queue)
+        breakdowns = _breakdowns(visit, visit.agent, visit.level)
+        wait = self.now - visit.start if at is None else at - visit.start
+        cohort = {
+            "entered": True,
+            f"cohort_{kind}": kind is not None,
+            "short_abandoned": kind == "abandoned" and wait <= policy.short_abandon,
+            "answered_within": kind == "answered" and wait <= policy.threshold,
+            "abandoned_within": kind == "abandoned" and wait <= policy.threshold,
+            "callback_within": kind == "flowed_out" and reason == "callback" and wait <= policy.threshold,
+            "reached_threshold": wait > policy.threshold,
+        }
+        for measure, counts in cohort.items():
+            if counts:
+                yield Count(visit.start, "call", visit.queue, breakdowns, measure, 1)
+        if kind is not None and at is not None:
+            yield Count(at, "call", visit.queue, breakdowns, kind, 1)
+        if at is not None and kind in ("answered", "abandoned"):
+            yield Count(at, "call", visit.queue, breakdowns, f"wait_{kind}_us", wait)
+            yield Count(at, "call", visit.queue, breakdowns, f"wait_{kind}", wait, listed=True)
+
+    def _conversations(self) -> Iterator[Count]:
+        for contact in self.contacts:
+            for conversation in contact.conversations:
+                yield from self._conversation(conversation)
+
+    def _conversation(self, conversation: Conversation) -> Iterator[Count]:
+        visit, end = conversation.visit, conversation.end
+        if end is None:
+            return
+        breakdowns = _breakdowns(visit, conversation.agent, conversation.level)
+        amounts = {
+            "handled": 1,
+            "held": 1 if conversation.holds else 0,
+            "talk_us": end - conversation.start - conversation.hold,
+            "hold_us": conversation.hold,
+            "wrap_up_us": conversation.wrap_up,
+            "transferred": 1 if conversation.transferred else 0,
+        }
+        for measure, amount in amounts.items():
+            if amount:
+                yield Count(end, "call", visit.queue, breakdowns, measure, amount)
+
+    def _resolutions(self) -> Iterator[Count]:
+        for contact in self.contacts:
+            visit = contact.last_answered
+            if contact.resolved_at is None or visit is None:
+                continue
+            last = contact.conversations[-1]
+            breakdowns = _breakdowns(visit, last.agent, last.level)
+            measures = {
+                "resolved": True,
+                "resolved_identified": contact.customer is not None,
+                "resolved_first_contact": self._first_contact(contact, visit),
+            }
+            for measure, counts in measures.items():
+                if counts:
+                    yield Count(visit.start, "call", visit.queue, breakdowns, measure, 1)
+
+    def _first_contact(self, contact: Contact, visit: Visit) -> bool:
+        """Return whether the customer needed no one else and did not come back within the window."""
+        if contact.customer is None or contact.handed_on or contact.resolved_at is None:
+            return False
+        until = contact.resolved_at + self.policy.of(visit.queue).return_window
+        own = (contact.first_start, contact.contact_id)
+        return not any(
+            other.customer == contact.customer
+            and other.first_start is not None
+            and (other.first_start, other.contact_id) > own
+            and other.first_start <= until
+            for other in self.contacts
+        )
+
+    def _agents(self) -> Iterator[Count]:
+        for stay in agents.stays(self.changes):
+            measure = agents.MEASURE.get(stay.state)
+            if stay.end is None or measure is None:
+                continue
+            for start, end in _clip(stay.start, stay.end):
+                yield Count(start, None, None, {"agent": stay.agent}, measure, end - start)
+                for queue in stay.queues:
+                    yield Count(start, None, queue, {}, measure, end - start)
+
+    # -- figures -----------------------------------------------------------------------------------------------------
+
+    def panes(self, length: int = QUARTER) -> dict[Slice, dict[str, int]]:
+        """Return the measures of each slice of each stretch of ``length`` microseconds; zeros are left out."""
+        return self._panes(lambda count: count.time - count.time % length)
+
+    def days(self) -> dict[Slice, dict[str, int]]:
+        """Return the measures of each day in the queue's zone."""
+        return self._panes(lambda count: midnight(count.time, self.zone(count.queue)))
+
+    def zone(self, queue: str | None) -> str:
+        """Return the zone in which a queue's days are counted."""
+        return self.policy.defaults.time_zone if queue is None else self.policy.of(queue).time_zone
+
+    def _panes(self, start_of) -> dict[Slice, dict[str, int]]:  # type: ignore[no-untyped-def]
+        panes: dict[Slice, Counter[str]] = defaultdict(Counter)
+        for count in self.counts:
+            if not count.listed and count.value:
+                for breakdown, value in [(None, None), *count.breakdowns.items()]:
+                    key = (start_of(count), count.channel, count.queue, breakdown, value)
+                    panes[key][count.measure] += count.value
+        return {key: dict(measures) for key, measures in panes.items()}
+
+    def waits(self, length: int = QUARTER) -> dict[Slice, dict[str, list[int]]]:
+        """Return the sorted waits of each slice, by name (wait_answered, wait_abandoned)."""
+        panes: dict[Slice, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for count in self.counts:
+            if count.listed:
+                for breakdown, value in [(None, None), *count.breakdowns.items()]:
+                    key = (count.time - count.time % length, count.channel, count.queue, breakdown, value)
+                    panes[key][count.measure].append(count.value)
+        return {key: {name: sorted(waits) for name, waits in lists.items()} for key, lists in panes.items()}
+
+    def waiting(self) -> dict[tuple[str, str], list[int]]:
+        """Return the sorted starts of the visits that wait now, by channel and queue."""
+        starts = defaultdict(list)
+        for visit in self.visits():
+            if self.outcome(visit).kind is None:
+                starts["call", visit.queue].append(visit.start)
+        return {key: sorted(values) for key, values in starts.items()}
+
+    def agents(self) -> dict[str, agents.Stay]:
+        """Return the state that each agent is in, and since when."""
+        return agents.now(self.changes)
+
+    def visits(self) -> list[Visit]:
+        """Return the visits of all contacts."""
+        return [visit for contact in self.contacts for visit in contact.visits]
+
+
+def _breakdowns(visit: Visit, agent: str | None, level: str | None) -> dict[str, str]:
+    values = {**visit.traits, "agent": agent, "level": level}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _clip(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut a stretch of time at the ends of the quarters of an hour."""
+    while start < end:
+        cut = min(end, start - start % QUARTER + QUARTER)
+        yield start, cut
+        start = cut
+
+
+def midnight(time: int, zone: str) -> int:
+    """Return when the day of a time began in a zone."""
+    local = datetime.fromtimestamp(time // 1_000_000, UTC).astimezone(ZoneInfo(zone))
+    return at_midnight(local.year, local.month, local.day, zone)
+
+
+def at_midnight(year: int, month: int, day: int, zone: str, later: int = 0) -> int:
+    """Return when a civil day, or one ``later`` days after it, begins in a zone."""
+    civil = datetime(year, month, day) + timedelta(days=later)
+    return round(civil.replace(tzinfo=ZoneInfo(zone)).timestamp()) * 1_000_000

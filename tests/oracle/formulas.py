@@ -1,0 +1,104 @@
+"""Every KPI as a fraction over a stretch of time, from the counts themselves.
+
+A denominator of 0 means that the KPI has no value. Over several queues, numerators and denominators are added, each queue by its
+own formula and limits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from math import floor
+
+from streams.engine.policy import Policy
+from tests.oracle.figures import Count, Oracle
+
+Ratio = tuple[Fraction, Fraction]
+SECOND = 1_000_000
+PERCENTILES = {"p50": Fraction(50, 100), "p90": Fraction(90, 100), "p95": Fraction(95, 100), "p99": Fraction(99, 100)}
+
+
+def service_level(formula: str, n: Counter[str]) -> Ratio:
+    """Return numerator and denominator of one of the eight service levels (domain.md 4)."""
+    answered, abandoned = n["cohort_answered"], n["cohort_abandoned"]
+    answered_in, abandoned_in = n["answered_within"], n["abandoned_within"]
+    short, entered = n["short_abandoned"], n["entered"]
+    top, bottom = {
+        "SL1": (answered_in + abandoned_in, answered + abandoned),
+        "SL2": (answered_in, answered),
+        "SL3": (answered_in, answered + abandoned),
+        "SL4": (answered_in, answered + abandoned - abandoned_in),
+        "SL5": (answered_in + short, answered + abandoned),
+        "SL6": (answered_in, entered - short),
+        "SL7": (answered_in + abandoned_in + n["callback_within"], entered),
+        "SL8": (answered_in, answered_in + abandoned_in + n["reached_threshold"]),
+    }[formula]
+    return Fraction(top), Fraction(bottom)
+
+
+def ratios(n: Counter[str]) -> dict[str, Ratio]:
+    """Return the KPIs that need nothing of a queue's policy, from counts; durations in seconds."""
+    answered, abandoned, handled = n["answered"], n["abandoned"], n["handled"]
+    settled = n["cohort_answered"] + n["cohort_abandoned"] + n["cohort_flowed_out"] - n["short_abandoned"]
+    counted_abandons = n["cohort_abandoned"] - n["short_abandoned"]
+    talk, hold, wrap_up = (Fraction(n[name], SECOND) for name in ("talk_us", "hold_us", "wrap_up_us"))
+    plain: dict[str, tuple[int | Fraction, int | Fraction]] = {
+        "abandonment_rate": (counted_abandons, settled),
+        "abandonment_rate_offered": (counted_abandons, n["entered"] - n["short_abandoned"]),
+        "average_speed_of_answer": (Fraction(n["wait_answered_us"], SECOND), answered),
+        "average_time_to_abandon": (Fraction(n["wait_abandoned_us"], SECOND), abandoned),
+        "hold_time": (hold, n["held"]),
+        "hold_time_all": (hold, handled),
+        "talk_time": (talk, handled),
+        "wrap_up_time": (wrap_up, handled),
+        "handle_time": (talk + hold + wrap_up, handled),
+        "transfer_rate": (n["transferred"], answered),
+        "first_contact_resolution": (n["resolved_first_contact"], n["resolved_identified"]),
+        "occupancy": (n["on_contact_us"], n["on_contact_us"] + n["available_us"]),
+    }
+    levels = {f"service_level_sl{i}": service_level(f"SL{i}", n) for i in range(1, 9)}
+    return {**{name: (Fraction(top), Fraction(bottom)) for name, (top, bottom) in plain.items()}, **levels}
+
+
+def figures(
+    oracle: Oracle, policy: Policy, start: int, end: int, queue: str | None, *, live: bool = False
+) -> dict[str, Ratio]:
+    """Return all ratios of a queue, or of all queues together (None), over ``start`` to ``end``."""
+    chosen = [count for count in oracle.counts if start <= count.time < end]
+    everything = tally(chosen, queue)
+    result = ratios(everything)
+    queues = {count.queue for count in chosen if count.queue is not None} if queue is None else {queue}
+    top, bottom = Fraction(0), Fraction(0)
+    for name in queues:
+        own = policy.of(name)
+        numerator, denominator = service_level(own.formula_live if live else own.formula, tally(chosen, name))
+        top, bottom = top + numerator, bottom + denominator
+    return {**result, "service_level": (top, bottom)}
+
+
+def tally(counts: list[Count], queue: str | None) -> Counter[str]:
+    """Add the counts of a queue up; for all queues (None), an agent of two queues counts once."""
+    n: Counter[str] = Counter()
+    for count in counts:
+        of_agents = count.channel is None
+        wanted = count.queue == queue if queue is not None or of_agents else True
+        if wanted and not count.listed:
+            n[count.measure] += count.value
+    return n
+
+
+def percentiles(oracle: Oracle, start: int, end: int, queue: str | None, name: str) -> dict[str, Fraction | None]:
+    """Return the exact percentiles, in seconds, of the waits of a queue: the value of rank floor(q (n - 1))."""
+    waits = sorted(
+        count.value
+        for count in oracle.counts
+        if count.listed and count.measure == name and start <= count.time < end and queue in (None, count.queue)
+    )
+    return {
+        key: Fraction(waits[floor(q * (len(waits) - 1))], SECOND) if waits else None for key, q in PERCENTILES.items()
+    }
+
+
+def value(ratio: Ratio) -> Fraction | None:
+    """Return the value of a ratio, or None when there is nothing to divide by."""
+    return ratio[0] / ratio[1] if ratio[1] else None
