@@ -5,6 +5,7 @@ So `--help` is fast, and a command works although the libraries of another one a
 
 import os
 import sys
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -69,20 +70,21 @@ def group(ctx: click.Context, config: Path | None) -> None:
 
     Example: centralita --config centralita.toml worker
     """
-    ctx.obj = config
+    ctx.obj = partial(_settings, config)
 
 
-def settings(ctx: click.Context) -> "Settings":
-    """Load the settings that a command runs with: the file of `--config`, and the environment over it."""
+def _settings(config: Path | None) -> "Settings":
+    """Load what a command runs with; `@click.pass_obj` gives a command this function, to be called without arguments."""
     from streams.settings import load  # noqa: PLC0415 - help and commands without settings do not need it
 
-    return load(ctx.find_root().obj, os.environ)
+    return load(config, os.environ)
 
 
 def main() -> None:
     """Run the command line; a CentralitaError becomes one line and its exit code, Ctrl-C becomes 130."""
     try:
-        sys.exit(group.main(standalone_mode=False) or 0)
+        code = group.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except CentralitaError as error:
         click.secho(f"centralita: {error}", fg="red", err=True)
         sys.exit(error.exit_code)
