@@ -1,0 +1,30 @@
+"""A row of figures, as the API, the reports and the stream give it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Figure(Struct, frozen=True):
+    """A KPI's value with what it was made of. ``value`` is None when there is nothing to divide by.
+
+    ``status`` is "open" (still filling), "provisional" (events or returning customers may still change it) or "final".
+    """
+
+    value: float | None
+    numerator: float | None
+    denominator: float | None
+    unit: str
+    status: str
+
+
+class Row(Struct, frozen=True):
+    """The figures of one slice of one stretch of time: RFC 3339 ends, None for totals."""
+
+    start: str
+    end: str
+    channel: str | None
+    queue: str | None
+    breakdown: str | None
+    value: str | None
+    kpis: dict[str, Figure]

@@ -1,0 +1,124 @@
+"""Contacts and the customers to whom they belong: what is remembered between two events.
+
+A contact's facts are the truth; its folded call and what it has been credited are kept beside them while it is in use, and its
+record (bytes) alone once it has settled. A customer's contacts lie together, in the order in which they began, so that
+first-contact resolution is a look at the neighbour.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left, insort
+from typing import Any
+
+import msgspec
+
+from streams.engine.calls import Call, Fact, fold
+from streams.engine.credits import Credit
+
+_head = struct.Struct("<?qq")
+"""Record's head: finished or not, when the contact began (microseconds, -1 unknown), time of its last fact."""
+UNKNOWN = -1
+
+
+class Contact:
+    """One contact in use."""
+
+    __slots__ = ("as_of", "call", "credits", "facts", "start", "waiting")
+
+    def __init__(self, facts: list[Fact], as_of: int = 0) -> None:
+        self.facts = facts
+        self.as_of = as_of
+        self.call: Call = fold(facts)
+        self.credits: list[Credit] = []
+        self.start: int = UNKNOWN
+        self.waiting: tuple[str, int] | None = None
+
+    def busy(self, horizon: int) -> bool:
+        """Tell whether it goes on: not finished, and its last fact not before ``horizon``."""
+        return not self.call.finished and self.facts[-1][0] >= horizon
+
+    def encode(self) -> bytes:
+        """Return the contact's record: a head, then the facts."""
+        head = _head.pack(self.call.finished, self.start, self.facts[-1][0])
+        return head + msgspec.msgpack.encode((self.as_of, self.facts))
+
+
+def decode(record: bytes) -> Contact:
+    """Return the contact of a record, folded but with nothing credited."""
+    as_of, facts = msgspec.msgpack.decode(memoryview(record)[_head.size :])
+    contact = Contact([tuple(fact) for fact in facts], as_of)
+    contact.start = _head.unpack_from(record)[1]
+    return contact
+
+
+class Head:
+    """What can be told of a contact from its record without decoding it."""
+
+    __slots__ = ("finished", "last", "start")
+
+    def __init__(self, record: bytes) -> None:
+        self.finished: bool
+        self.start: int
+        self.last: int
+        self.finished, self.start, self.last = _head.unpack_from(record)
+
+
+class Customer:
+    """One customer's contacts, each in use or settled, and the order in which those with a known start began."""
+
+    __slots__ = ("contacts", "order", "touched")
+
+    def __init__(self) -> None:
+        self.contacts: dict[str, Contact | bytes] = {}
+        self.order: list[tuple[int, str]] = []
+        self.touched = 0
+
+    def before(self, name: str, *starts: int) -> set[str]:
+        """Return the contacts that come just before ``name``, were it to begin at each of ``starts``."""
+        found = set()
+        for start in starts:
+            at = bisect_left(self.order, (start, name))
+            while at and self.order[at - 1][1] == name:
+                at -= 1
+            if at and start != UNKNOWN:
+                found.add(self.order[at - 1][1])
+        return found
+
+    def place(self, name: str, old: int, new: int) -> None:
+        """Move a contact in the order from ``old`` to ``new``."""
+        if old != UNKNOWN:
+            del self.order[bisect_left(self.order, (old, name))]
+        if new != UNKNOWN:
+            insort(self.order, (new, name))
+
+    def next_start(self, name: str, start: int) -> int | None:
+        """Return when the contact after this one began."""
+        if len(self.order) < 2 or start == UNKNOWN:
+            return None
+        at = bisect_left(self.order, (start, name)) + 1
+        return self.order[at][0] if at < len(self.order) else None
+
+    def pack(self) -> bytes:
+        """Return all contacts as one record, for a customer who has gone quiet."""
+        records = {
+            name: contact if isinstance(contact, bytes) else contact.encode() for name, contact in self.contacts.items()
+        }
+        return msgspec.msgpack.encode(records)
+
+
+_records_decoder = msgspec.msgpack.Decoder(dict[str, bytes])
+
+
+def unpack(record: bytes) -> Customer:
+    """Return the customer of a packed record, the contacts still encoded."""
+    return gather(_records_decoder.decode(record))
+
+
+def gather(records: dict[str, Any]) -> Customer:
+    """Return a customer from the records of the contacts, by contact id."""
+    customer = Customer()
+    customer.contacts = records
+    starts = ((Head(record).start, name) for name, record in records.items())
+    customer.order = sorted(start for start in starts if start[0] != UNKNOWN)
+    return customer

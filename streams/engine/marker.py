@@ -1,0 +1,60 @@
+"""The marker: the record that says up to where the state is right, and under which definitions it was kept."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from schemas.panes import PartitionStatus
+from streams.engine.policy import Policy, QueuePolicy
+
+MARKER: Final = b"marker"
+
+
+class StateCorruptError(ValueError):
+    """A record of the state cannot be read, so no figure from it could be trusted."""
+
+
+class PolicyChangedError(ValueError):
+    """The state was kept under other definitions than the ones now configured; it has to be rebuilt."""
+
+
+class Marker(Struct, frozen=True, array_like=True):
+    """The next offset and the counts that belong to the state, and the definitions' fingerprint."""
+
+    fingerprint: str
+    status: PartitionStatus
+
+    def encode(self) -> bytes:
+        """Return the marker's record."""
+        return msgspec.msgpack.encode(self)
+
+    @staticmethod
+    def decode(record: bytes) -> Marker:
+        """Return the marker of a record."""
+        return msgspec.msgpack.decode(record, type=Marker)
+
+
+def _kept(limits: QueuePolicy) -> tuple[object, ...]:
+    """Return what of a queue's policy has gone into the state (targets and formulas are applied when read)."""
+    return (
+        limits.time_zone,
+        limits.threshold,
+        limits.short_abandon,
+        limits.return_window,
+        limits.maximum_wait,
+    )
+
+
+def fingerprint(policy: Policy) -> str:
+    """Return a fingerprint of the definitions under which a state is kept.
+
+    >>> fingerprint(Policy()) == fingerprint(Policy(queues={"sales": QueuePolicy(target=0.9)}))
+    True
+    """
+    defaults = _kept(policy.defaults)
+    queues = {name: _kept(limits) for name, limits in policy.queues.items() if _kept(limits) != defaults}
+    return blake2b(msgspec.msgpack.encode((defaults, sorted(queues.items()))), digest_size=8).hexdigest()

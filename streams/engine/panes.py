@@ -1,0 +1,258 @@
+"""Panes: stretches of event time cut into slices, each with a bundle of measures and its histograms.
+
+Credits are added to what is pending; `flush` adds what is pending to the totals, rolls intervals up into days, and returns the
+records of the panes that changed. Whatever order credits and withdrawals came in, the totals are the same. Panes further
+behind the watermark than their retention are dropped, and what is still credited to them is dropped too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from schemas.panes import Pane
+from streams.engine.credits import HISTOGRAMS
+from streams.engine.measures import SHIFT, unpack
+from streams.engine.policy import INTERVAL, SECOND, SLIDING, Days, Policy, Retention
+from streams.engine.slices import Slice, Slices
+
+Records = list[tuple[bytes, bytes | None]]
+_CODES = 17
+"""Bits that a bucket's code takes in the key of a histogram's count."""
+_MASK = (1 << _CODES) - 1
+_HALF = 1 << 15
+
+
+class Stretch:
+    """All slices of one stretch of time: bundles by slice, counts by (slice, bucket code)."""
+
+    __slots__ = ("bundles", "counts")
+
+    def __init__(self) -> None:
+        self.bundles: dict[int, int] = {}
+        self.counts: dict[int, dict[int, int]] = {}
+
+    def add(self, number: int, bundle: int, counts: dict[int, int] | None) -> None:
+        """Add a bundle, and counts by bucket code, to a slice; nothing is kept of what becomes 0."""
+        total = self.bundles.get(number, 0) + bundle
+        if total:
+            self.bundles[number] = total
+        else:
+            self.bundles.pop(number, None)
+        if counts:
+            merged = self.counts.setdefault(number, {})
+            for code, count in counts.items():
+                new = merged.get(code, 0) + count
+                if new:
+                    merged[code] = new
+                else:
+                    del merged[code]
+            if not merged:
+                del self.counts[number]
+
+
+class Pending:
+    """Credits not yet in the totals: by start, then bundles by slice and counts by (slice, bucket code)."""
+
+    __slots__ = ("bundles", "counts", "length")
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.bundles: dict[int, dict[int, int]] = {}
+        self.counts: dict[int, dict[int, int]] = {}
+
+    def add(self, time: int, numbers: tuple[int, ...], bundle: int, code: int | None, sign: int) -> None:
+        """Add a bundle to the pane of ``time`` in each slice, and ``sign`` to the bucket."""
+        start = time - time % self.length
+        cells = self.bundles.get(start)
+        if cells is None:
+            cells = self.bundles[start] = {}
+        for number in numbers:
+            cells[number] = cells.get(number, 0) + bundle
+        if code is not None:
+            counts = self.counts.get(start)
+            if counts is None:
+                counts = self.counts[start] = {}
+            for number in numbers:
+                key = number << _CODES | code
+                counts[key] = counts.get(key, 0) + sign
+
+    def take(self) -> Iterator[tuple[int, dict[int, int], dict[int, dict[int, int]]]]:
+        """Yield (start, bundles by slice, counts by slice and code) and forget them."""
+        bundles, counts = self.bundles, self.counts
+        self.bundles, self.counts = {}, {}
+        for start, cells in bundles.items():
+            grouped: dict[int, dict[int, int]] = {}
+            for key, count in counts.get(start, {}).items():
+                if count:
+                    grouped.setdefault(key >> _CODES, {})[key & _MASK] = count
+            yield start, cells, grouped
+
+
+class Panes:
+    """The panes of one partition."""
+
+    def __init__(self, policy: Policy, slices: Slices) -> None:
+        self._policy = policy
+        self._keep: Retention = policy.retention
+        self._slices = slices
+        self._zones: dict[str, Days] = {}
+        self._sliding = Pending(SLIDING)
+        self._intervals = Pending(INTERVAL)
+        self.stretches: dict[tuple[int, int], Stretch] = {}
+        """By (length, start) in microseconds."""
+        self._no_sliding = policy.retention.sliding == 0
+        self._dropped: dict[tuple[str, int], int] = {}
+
+    def credit(self, time: int, numbers: tuple[int, ...], bundle: int, code: int | None, sign: int) -> None:
+        """Credit a bundle (already negative when withdrawn; ``sign`` says it for the bucket) to a time."""
+        self._intervals.add(time, numbers, bundle, code, sign)
+        if not self._no_sliding:
+            self._sliding.add(time, numbers[:1], bundle, code, sign)
+
+    def credit_time(self, begin: int, end: int, numbers: tuple[int, ...], measure: str, sign: int) -> None:
+        """Credit a stretch of an agent's time, split over the intervals that it spans (CLIP)."""
+        shift = SHIFT[measure]
+        while begin < end:
+            border = min(end, begin - begin % INTERVAL + INTERVAL)
+            self._intervals.add(begin, numbers, sign * ((border - begin) << shift), None, sign)
+            begin = border
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether anything was credited since the last flush."""
+        return bool(self._intervals.bundles)
+
+    def flush(self, watermark: int) -> Records:
+        """Bring the totals up to date and return the records of what changed, deletions included."""
+        changed: dict[tuple[int, int], set[int]] = {}
+        self._merge(self._sliding, watermark, changed)
+        self._merge(self._intervals, watermark, changed)
+        records = [self._record(pane, number) for pane, numbers in changed.items() for number in numbers]
+        records.extend(self._expire(watermark))
+        return records
+
+    def _merge(self, pending: Pending, watermark: int, changed: dict[tuple[int, int], set[int]]) -> None:
+        for start, cells, counts in pending.take():
+            for number, bundle in cells.items():
+                more = counts.get(number)
+                if not bundle and not more:
+                    continue
+                if not self._expired(pending.length, start, number, watermark):
+                    self._add((pending.length, start), number, bundle, more, changed)
+                if pending is self._intervals and self._keep.days != 0:
+                    self._roll_up(start, number, bundle, more, watermark, changed)
+
+    def _add(
+        self,
+        pane: tuple[int, int],
+        number: int,
+        bundle: int,
+        counts: dict[int, int] | None,
+        changed: dict[tuple[int, int], set[int]],
+    ) -> None:
+        stretch = self.stretches.get(pane)
+        if stretch is None:
+            stretch = self.stretches[pane] = Stretch()
+        stretch.add(number, bundle, counts)
+        changed.setdefault(pane, set()).add(number)
+
+    def _roll_up(
+        self,
+        start: int,
+        number: int,
+        bundle: int,
+        counts: dict[int, int] | None,
+        watermark: int,
+        changed: dict[tuple[int, int], set[int]],
+    ) -> None:
+        """Add an interval's change to its day, in the queue's zone, and to that day's hour."""
+        name = self._slices.names[number]
+        days = self.days_of(name.queue)
+        midnight, next_midnight = days.around(start)
+        if self._keep.days is not None and next_midnight + self._keep.days <= watermark:
+            return
+        day = (next_midnight - midnight, midnight)
+        self._add(day, number, bundle, counts, changed)
+        if name.breakdown is None:
+            hour = self._slices.number(Slice(name.channel, name.queue, "hour", days.hour(start)))
+            self._add(day, hour, bundle, counts, changed)
+
+    def days_of(self, queue: str | None) -> Days:
+        """Return the days of a queue's zone."""
+        zone = (self._policy.defaults if queue is None else self._policy.of(queue)).time_zone
+        days = self._zones.get(zone)
+        if days is None:
+            days = self._zones[zone] = Days(zone)
+        return days
+
+    def _expired(self, length: int, start: int, number: int, watermark: int) -> bool:
+        keep = self._retention(length, number)
+        return keep is not None and start + length + keep <= watermark
+
+    def _retention(self, length: int, number: int) -> int | None:
+        if length == SLIDING:
+            return self._keep.sliding
+        if length != INTERVAL:
+            return self._keep.days
+        return self._keep.intervals if self._slices.names[number].breakdown is None else self._keep.breakdowns
+
+    def _expire(self, watermark: int) -> Iterator[tuple[bytes, None]]:
+        """Drop what has outlived its retention, once for each stretch of the watermark that a pane is long."""
+        for kind, length in (("sliding", SLIDING), ("intervals", INTERVAL)):
+            step = watermark - watermark % length
+            if self._dropped.get((kind, length)) == step:
+                continue
+            self._dropped[kind, length] = step
+            yield from self._drop(watermark, sliding=length == SLIDING)
+
+    def _drop(self, watermark: int, *, sliding: bool) -> Iterator[tuple[bytes, None]]:
+        for pane in [pane for pane in self.stretches if (pane[0] == SLIDING) == sliding]:
+            stretch = self.stretches[pane]
+            if pane[1] + pane[0] + self._shortest(pane[0]) > watermark:
+                continue
+            gone = [number for number in stretch.bundles if self._expired(*pane, number, watermark)]
+            for number in gone:
+                del stretch.bundles[number]
+                stretch.counts.pop(number, None)
+                yield self._key(pane, number), None
+            if not stretch.bundles:
+                del self.stretches[pane]
+
+    def _shortest(self, length: int) -> int:
+        """Return the shortest retention of panes of a length; a very long time for ever."""
+        keeps = [self._keep.days]
+        if length == SLIDING:
+            keeps = [self._keep.sliding]
+        elif length == INTERVAL:
+            keeps = [self._keep.breakdowns, self._keep.intervals]
+        return min(1 << 62 if keep is None else keep for keep in keeps)
+
+    def _key(self, pane: tuple[int, int], number: int) -> bytes:
+        head = b'["pane",%d,%d' % (pane[0] // SECOND, pane[1] // SECOND)
+        return head + self._slices.suffixes[number]
+
+    def _record(self, pane: tuple[int, int], number: int) -> tuple[bytes, bytes | None]:
+        stretch = self.stretches[pane]
+        bundle = stretch.bundles.get(number)
+        key = self._key(pane, number)
+        if bundle is None:
+            return key, None
+        histograms: dict[str, list[tuple[int, int]]] = {}
+        for code, count in sorted(stretch.counts.get(number, {}).items()):
+            histograms.setdefault(HISTOGRAMS[code >> 16], []).append(((code & 0xFFFF) - _HALF, count))
+        return key, msgspec.json.encode(Pane(unpack(bundle), histograms))
+
+    def restore(self, key: tuple[object, ...], pane: Pane) -> None:
+        """Take a pane back from its record; ``key`` is the decoded one, after "pane"."""
+        length, start, *name = key
+        number = self._slices.number(Slice(*name))  # type: ignore[arg-type]
+        at = (int(length) * SECOND, int(start) * SECOND)  # type: ignore[call-overload]
+        counts = {
+            (HISTOGRAMS.index(histogram) << 16) + _HALF + index: count
+            for histogram, pairs in pane.histograms.items()
+            for index, count in pairs
+        }
+        bundle = sum(value << SHIFT[measure] for measure, value in pane.measures.items())
+        self.stretches.setdefault(at, Stretch()).add(number, bundle, counts)

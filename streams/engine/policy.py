@@ -1,0 +1,98 @@
+"""What an operator decides per queue, as the engine needs it: microseconds and zones, nothing to parse."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+SLIDING, INTERVAL, DAILY = 10 * SECOND, 15 * MINUTE, DAY
+"""The three lengths of panes."""
+
+
+class QueuePolicy(Struct, frozen=True, kw_only=True):
+    """The limits of one queue, in microseconds, the ratio aimed at, and the names of its formulas."""
+
+    time_zone: str = "UTC"
+    threshold: int = 20 * SECOND
+    target: float = 0.8
+    formula: str = "SL6"
+    formula_live: str = "SL8"
+    short_abandon: int = 5 * SECOND
+    return_window: int = 7 * DAY
+    maximum_wait: int = 12 * HOUR
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """For how long behind the watermark panes are kept, in microseconds; 0 keeps none, None keeps all."""
+
+    sliding: int | None = 2 * HOUR
+    breakdowns: int | None = 8 * DAY
+    intervals: int | None = 35 * DAY
+    days: int | None = 400 * DAY
+
+
+EVERYTHING = Retention(sliding=0, breakdowns=None, intervals=None, days=0)
+"""What a report keeps: every interval, no sliding windows, no days (it adds intervals up itself)."""
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What the whole deployment decides, and each queue's exceptions."""
+
+    defaults: QueuePolicy = QueuePolicy()
+    queues: dict[str, QueuePolicy] = {}
+    lateness: int = 48 * HOUR
+    future: int = 5 * MINUTE
+    retention: Retention = Retention()
+
+    def of(self, queue: str) -> QueuePolicy:
+        """Return the policy of a queue, the defaults where it has none of its own."""
+        return self.queues.get(queue, self.defaults)
+
+
+class Days:
+    """Midnights of one zone, found by looking up: days of 23 and 25 hours included."""
+
+    def __init__(self, zone: str) -> None:
+        self.zone = ZoneInfo(zone)
+        self._of: dict[int, tuple[int, int]] = {}
+        self._hours: dict[int, str] = {}
+
+    def around(self, time_us: int) -> tuple[int, int]:
+        """Return the midnights before (or at) and after a time, in microseconds.
+
+        >>> start, end = Days("Europe/Madrid").around(1774738800_000000)  # the night the clocks go forward
+        >>> (end - start) // HOUR
+        23
+        """
+        quarter = time_us - time_us % INTERVAL
+        known = self._of.get(quarter)
+        if known is None:
+            known = self._of[quarter] = self._find(quarter)
+        return known
+
+    def hour(self, time_us: int) -> str:
+        """Return the hour of the local clock, "00" to "23".
+
+        >>> Days("Asia/Kathmandu").hour(0)
+        '05'
+        """
+        quarter = time_us - time_us % INTERVAL
+        known = self._hours.get(quarter)
+        if known is None:
+            local = datetime.fromtimestamp(quarter // SECOND, UTC).astimezone(self.zone)
+            known = self._hours[quarter] = f"{local.hour:02d}"
+        return known
+
+    def _find(self, time_us: int) -> tuple[int, int]:
+        local = datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(self.zone)
+        day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        return self._midnight(day), self._midnight(day + timedelta(days=1))
+
+    def _midnight(self, day: datetime) -> int:
+        return round(day.replace(tzinfo=self.zone, fold=0).timestamp()) * SECOND
