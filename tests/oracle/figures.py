@@ -1,13 +1,13 @@
 """All figures of a batch of events as of a time: what each visit, conversation and agent counts, where and when.
 
-Everything is a `Count`: so much of one measure, at one time, in one queue, for these breakdowns. A pane is the sum of the
-counts that fall into it. Nothing here is fast, merged or kept.
+Everything is a `Count`: so much of one measure, at one time, in one queue, for these breakdowns. A pane is the sum of
+the counts that fall into it. Nothing here is fast, merged or kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -26,7 +26,7 @@ Slice = tuple[int, str | None, str | None, str | None, str | None]
 
 
 class Count(NamedTuple):
-    """So much of a measure at a time; ``value`` holds the microseconds of one wait when it belongs to a list of waits."""
+    """So much of a measure at a time; a listed one is a single wait and belongs to a list of waits."""
 
     time: int
     channel: str | None
@@ -175,7 +175,7 @@ class Oracle:
         """Return the zone in which a queue's days are counted."""
         return self.policy.defaults.time_zone if queue is None else self.policy.of(queue).time_zone
 
-    def _panes(self, start_of) -> dict[Slice, dict[str, int]]:  # type: ignore[no-untyped-def]
+    def _panes(self, start_of: Callable[[Count], int]) -> dict[Slice, dict[str, int]]:
         panes: dict[Slice, Counter[str]] = defaultdict(Counter)
         for count in self.counts:
             if not count.listed and count.value:

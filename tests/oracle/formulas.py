@@ -1,7 +1,7 @@
 """Every KPI as a fraction over a stretch of time, from the counts themselves.
 
-A denominator of 0 means that the KPI has no value. Over several queues, numerators and denominators are added, each queue by its
-own formula and limits.
+A denominator of 0 means that the KPI has no value. Over several queues, numerators and denominators are added, each
+queue by its own formula and limits.
 """
 
 from __future__ import annotations

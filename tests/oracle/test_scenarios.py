@@ -6,6 +6,8 @@ A slice is (minutes after noon of the interval's start, queue, breakdown, value)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -30,7 +32,7 @@ class Scenario(NamedTuple):
     events: list[Event]
     now: float
     expected: dict[Place, dict[str, int]]
-    waiting: dict[str, list[int]] = {}
+    waiting: Mapping[str, list[float]] = MappingProxyType({})
 
 
 def place(minutes: int, queue: str | None = "sales", breakdown: str | None = None, value: str | None = None) -> Place:

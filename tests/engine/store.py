@@ -1,0 +1,108 @@
+"""A partition and the two topics that it writes, as they are after compaction: the last value of each key."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from schemas import panes as wire
+from schemas.events import Event, encode
+from schemas.panes import AgentNow, Counters, Pane, PartitionStatus, Waiting
+from streams.engine.partition import Partition, Record, Refusal
+from streams.engine.policy import Policy
+
+Topic = dict[bytes, bytes]
+Slice = tuple[int, str | None, str | None, str | None, str | None]
+
+
+def records(events: Iterable[Event], offset: int = 0) -> list[Record]:
+    """Return events as the broker holds them, the first at ``offset``."""
+    return [Record(offset + i, event.time_us, b"key", encode(event)) for i, event in enumerate(events)]
+
+
+class Store:
+    """A partition, fed and flushed, and what has been written for it."""
+
+    def __init__(self, policy: Policy, state: Topic | None = None, kpis: Topic | None = None, number: int = 0) -> None:
+        self.policy = policy
+        self.state, self.kpis = dict(state or {}), dict(kpis or {})
+        self.partition = Partition(number, policy)
+        if self.state or self.kpis:
+            for key, value in self.state.items():
+                self.partition.restore_state(key, value)
+            for key, value in self.kpis.items():
+                self.partition.restore_kpis(key, value)
+            self.partition.restored()
+        self.read = self.partition.offset
+        self.written: list[tuple[list[bytes], list[bytes]]] = []
+
+    def feed(self, events: Sequence[Event], now: int | None = None) -> list[Refusal]:
+        """Process events as the next records, and then let the clock say ``now``."""
+        refusals = self.partition.process(records(events, self.read))
+        self.read += len(events)
+        if now is not None:
+            self.partition.advance(now)
+        return refusals
+
+    def flush(self) -> Store:
+        """Write what changed."""
+        changes = self.partition.flush()
+        for topic, pairs in ((self.state, changes.state), (self.kpis, changes.kpis)):
+            for key, value in pairs:
+                if value is None:
+                    topic.pop(key, None)
+                else:
+                    topic[key] = value
+        self.written.append(([key for key, _ in changes.state], [key for key, _ in changes.kpis]))
+        return self
+
+    def restarted(self) -> Store:
+        """Return another partition with what this one has written, and nothing else."""
+        return Store(self.policy, self.state, self.kpis)
+
+    def _of_kind(self, kind: str) -> dict[tuple[Any, ...], Any]:
+        decoded = {wire.decode_key(key): value for key, value in self.kpis.items()}
+        return {key[1:]: wire.decode_value(kind, value) for key, value in decoded.items() if key[0] == kind}
+
+    def panes(self, length: int) -> dict[Slice, Pane]:
+        """Return the panes of a length in microseconds; times in microseconds."""
+        found: dict[tuple[Any, ...], Pane] = self._of_kind("pane")
+        return {(key[1] * 1_000_000, *key[2:]): pane for key, pane in found.items() if key[0] == length // 1_000_000}
+
+    def measures(self, length: int) -> dict[Slice, dict[str, int]]:
+        """Return the measures of the panes that hold any."""
+        return {key: pane.measures for key, pane in self.panes(length).items() if pane.measures}
+
+    def histograms(self, length: int) -> dict[Slice, dict[str, list[tuple[int, int]]]]:
+        """Return the histograms of the panes that hold any, in order of buckets."""
+        full = {
+            key: {name: sorted(pairs) for name, pairs in pane.histograms.items() if pairs}
+            for key, pane in self.panes(length).items()
+        }
+        return {key: histograms for key, histograms in full.items() if histograms}
+
+    def waiting(self) -> dict[tuple[str, str], Waiting]:
+        """Return who waits, by channel and queue, where anyone does."""
+        found: dict[tuple[Any, ...], Waiting] = self._of_kind("waiting")
+        return {(key[0], key[1]): waiting for key, waiting in found.items() if waiting.waiting}
+
+    def agents(self) -> dict[str, AgentNow]:
+        """Return the state of each agent."""
+        found: dict[tuple[Any, ...], AgentNow] = self._of_kind("agent")
+        return {key[0]: agent for key, agent in found.items()}
+
+    def counters(self) -> dict[str, int]:
+        """Return the counters of events by type, over all queues."""
+        total: dict[str, int] = defaultdict(int)
+        found: dict[tuple[Any, ...], Counters] = self._of_kind("counters")
+        for counters in found.values():
+            for kind, count in counters.events.items():
+                total[kind] += count
+        return dict(total)
+
+    def status(self) -> PartitionStatus:
+        """Return how far the partition is."""
+        (status,) = self._of_kind("partition").values()
+        assert isinstance(status, PartitionStatus)
+        return status

@@ -1,0 +1,156 @@
+"""What must make no difference: order, duplicates, cuts, flushes, and how contacts are spread over partitions."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.agents import AgentStateChanged
+from schemas.events import Event
+from streams.engine.policy import INTERVAL
+from tests.engine.agreement import figures
+from tests.engine.store import Slice, Store
+from tests.engine.traffic import POLICY, arrivals, clocks, deliveries, traffic
+from tests.oracle import calls
+
+
+@given(st.data())
+def test_neither_order_nor_duplicates_make_a_difference(data: st.DataObject) -> None:
+    """Two arrivals of the same events, fed at once or one by one, give the same records."""
+    events = data.draw(traffic(contacts=5))
+    now = data.draw(clocks(events))
+    straight = Store(POLICY)
+    straight.feed(events, now)
+    shuffled = Store(POLICY)
+    for event in data.draw(arrivals(events)):
+        shuffled.feed([event], event.time_us)
+    shuffled.partition.advance(now)
+    assert figures(straight.flush()) == figures(shuffled.flush())
+
+
+@given(st.data())
+def test_a_cut_anywhere_makes_no_difference(data: st.DataObject) -> None:
+    """Half of the events, a restart from what was written, and the other half: the same as never to have stopped."""
+    events, arrived = data.draw(deliveries(contacts=5))
+    now = data.draw(clocks(events))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(arrived)), min_size=1, max_size=3)))
+    whole = Store(POLICY)
+    whole.feed(arrived, now)
+    resumed, begin = Store(POLICY), 0
+    for cut in cuts:
+        resumed.feed(arrived[begin:cut], max((event.time_us for event in arrived[:cut]), default=0))
+        resumed, begin = resumed.flush().restarted(), cut
+    resumed.feed(arrived[begin:], now)
+    assert figures(whole.flush()) == figures(resumed.flush())
+    assert resumed.status().offset == len(arrived)
+
+
+@given(st.data())
+def test_state_survives_its_wire_format(data: st.DataObject) -> None:
+    """A restart that sees every event once more changes nothing but the marker."""
+    events, arrived = data.draw(deliveries(contacts=5))
+    now = data.draw(clocks(events))
+    first = Store(POLICY)
+    first.feed(arrived, now)
+    second = first.flush().restarted()
+    assert not second.partition.has_changes
+    second.feed(arrived, now)
+    second.flush()
+    assert figures(first) == figures(second)
+    written = {key for state, _ in second.written for key in state}
+    assert written <= {b"marker"}
+
+
+@given(st.data())
+def test_a_restart_skips_what_its_marker_covers(data: st.DataObject) -> None:
+    """The records below the marker are read again and change nothing, not even the counts."""
+    events, arrived = data.draw(deliveries(contacts=3))
+    first = Store(POLICY)
+    first.feed(arrived)
+    second = first.flush().restarted()
+    second.read = data.draw(st.integers(0, len(arrived)))
+    second.feed(arrived[second.read :])
+    second.flush()
+    assert second.status() == first.status()
+    assert second.kpis == first.kpis
+    assert len(events) <= len(arrived)
+
+
+@given(st.data())
+def test_many_flushes_write_what_one_writes(data: st.DataObject) -> None:
+    """Changes accumulate to the same records, whenever they are written."""
+    _, arrived = data.draw(deliveries(contacts=4))
+    clock = max(event.time_us for event in arrived)
+    once, often = Store(POLICY), Store(POLICY)
+    for event in arrived:
+        often.feed([event])
+        often.flush()
+    often.partition.advance(clock)
+    once.feed(arrived, clock)
+    assert figures(once.flush()) == figures(often.flush())
+    assert {key: value for key, value in once.state.items() if key != b"marker"} == {
+        key: value for key, value in often.state.items() if key != b"marker"
+    }
+
+
+@given(st.data())
+def test_a_flush_writes_only_what_changed(data: st.DataObject) -> None:
+    """Each record differs from the one before it, no key comes twice, the marker is last, and nothing new is nothing."""
+    _, arrived = data.draw(deliveries(contacts=4))
+    store = Store(POLICY)
+    for event in arrived:
+        before = {**store.state, **store.kpis}
+        store.feed([event], event.time_us)
+        store.flush()
+        state, kpis = store.written[-1]
+        after = {**store.state, **store.kpis}
+        assert max(Counter([*state, *kpis]).values()) == 1
+        assert state[-1] == b"marker"
+        assert [key for key in [*state, *kpis] if before.get(key) == after.get(key)] == []
+        assert not store.partition.has_changes
+    store.flush()
+    assert store.written[-1] == ([], [])
+
+
+@given(st.data(), st.integers(2, 4))
+def test_partitions_add_up_to_one(data: st.DataObject, partitions: int) -> None:
+    """Contacts spread by customer over partitions, their panes added: the same as all in one."""
+    events = data.draw(traffic(contacts=6))
+    now = data.draw(clocks(events))
+    whole = Store(POLICY)
+    whole.feed(events, now)
+    whole.flush()
+    parts = [Store(POLICY, number=number) for number in range(partitions)]
+    spread = {key: data.draw(st.integers(0, partitions - 1)) for key in sorted(set(_keys(events).values()))}
+    keys = _keys(events)
+    for number, part in enumerate(parts):
+        part.feed([event for event in events if spread[keys[event.id]] == number], now)
+        part.flush()
+    assert _added(parts) == {key: Counter(measures) for key, measures in whole.measures(INTERVAL).items()}
+    together = Counter(key for part in parts for key, now in part.waiting().items() for _ in range(now.waiting))
+    assert together == {key: now.waiting for key, now in whole.waiting().items()}
+
+
+def _keys(events: list[Event]) -> dict[str, str]:
+    """Return the key of each event, by its id: the customer where one is known, else the contact, else the agent."""
+    facts = defaultdict(list)
+    keys = {}
+    for event in events:
+        if isinstance(event, AgentStateChanged):
+            keys[event.id] = event.agent_id
+        else:
+            facts[event.contact_id].append(event)
+    for contact_id, own in facts.items():
+        key = calls.read(own).customer or contact_id
+        keys |= {event.id: key for event in own}
+    return keys
+
+
+def _added(parts: list[Store]) -> dict[Slice, Counter[str]]:
+    total: dict[Slice, Counter[str]] = defaultdict(Counter)
+    for part in parts:
+        for key, measures in part.measures(INTERVAL).items():
+            total[key].update(measures)
+    return dict(total)

@@ -1,1 +1,0 @@
-"""A slow computation of every figure, written from the definitions alone, to which the engine must be equal."""
