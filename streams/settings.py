@@ -1,0 +1,298 @@
+"""Every setting, where it comes from, and what it may be.
+
+A TOML file gives them (``--config``, or ``centralita.toml`` in the working folder), and a variable ``CENTRALITA_<SECTION>_<KEY>``
+overrides one; ``CENTRALITA_KAFKA`` is the bootstrap servers. Unknown keys and bad values stop the start with a message that
+names the key, the value seen and what was expected.
+
+    time_zone = "Europe/Madrid"
+
+    [defaults]
+    service_level_threshold = 20
+
+    [queues."sales"]
+    service_level_target = 0.9
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
+
+from streams.engine.policy import DAY, HOUR, SECOND, Policy, QueuePolicy, Retention
+from streams.errors import ConfigurationError
+
+DEFAULT_FILE = "centralita.toml"
+Formula = Literal["SL1", "SL2", "SL3", "SL4", "SL5", "SL6", "SL7", "SL8"]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Zone = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueSettings:
+    """One queue's policy; ``[defaults]`` holds it for all queues, ``[queues."name"]`` for one."""
+
+    time_zone: Zone | None = None
+    service_level_threshold: NotNegative = 20.0
+    service_level_target: Share = 0.8
+    service_level_formula: Formula = "SL6"
+    service_level_formula_live: Formula = "SL8"
+    short_abandon: NotNegative = 5.0
+    first_contact_resolution_days: Positive = 7.0
+    maximum_wait_hours: Positive = 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaSettings:
+    """How to reach Kafka, and the prefix of the topics' names."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = "contact-center"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """The worker: its name in Kafka, its times in seconds, and where its health is served."""
+
+    application_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = "centralita"
+    commit_interval: Positive = 0.25
+    transaction_timeout: Positive = 20.0
+    session_timeout: Positive = 30.0
+    progress_timeout: Positive = 60.0
+    host: str = "127.0.0.1"
+    port: Port = 8081
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardSettings:
+    """The board: where it is served, its language, and whether agents go to Prometheus."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    language: Literal["es", "en"] = "es"
+    agents_in_metrics: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmSettings:
+    """When a figure asks for attention and when for action; ``minimum`` is the smallest sample that may alarm."""
+
+    attention: float
+    action: float
+    minimum: Annotated[int, Meta(ge=0)] = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacySettings:
+    """A secret replaces customers' keys by a keyed hash where events enter."""
+
+    customer_key_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """For how long panes are kept behind the newest event."""
+
+    sliding_hours: Positive = 2.0
+    breakdown_days: Positive = 8.0
+    interval_days: Positive = 35.0
+    day_days: Positive = 400.0
+    lateness_hours: Positive = 48.0
+
+
+def _alarms() -> dict[str, AlarmSettings]:
+    return {
+        "abandonment_rate": AlarmSettings(attention=0.05, action=0.10, minimum=10),
+        "service_level": AlarmSettings(attention=0.0, action=-0.20, minimum=10),
+        "average_speed_of_answer": AlarmSettings(attention=30, action=60),
+        "longest_wait": AlarmSettings(attention=60, action=180, minimum=0),
+        "waiting": AlarmSettings(attention=5, action=10, minimum=0),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings. ``alarms`` of service_level are differences to the queue's target, of the others plain values."""
+
+    time_zone: Zone = "UTC"
+    defaults: QueueSettings = field(default_factory=QueueSettings)
+    queues: dict[str, QueueSettings] = field(default_factory=dict)
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    board: BoardSettings = field(default_factory=BoardSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    alarms: dict[str, AlarmSettings] = field(default_factory=_alarms)
+
+    @property
+    def policy(self) -> Policy:
+        """Return the queues' policies as the engine takes them."""
+        keep = self.retention
+        return Policy(
+            defaults=_limits(self.defaults, self.time_zone),
+            queues={name: _limits(queue, self.time_zone) for name, queue in self.queues.items()},
+            lateness=round(keep.lateness_hours * HOUR),
+            retention=Retention(
+                sliding=round(keep.sliding_hours * HOUR),
+                breakdowns=round(keep.breakdown_days * DAY),
+                intervals=round(keep.interval_days * DAY),
+                days=round(keep.day_days * DAY),
+            ),
+        )
+
+
+def _limits(queue: QueueSettings, time_zone: str) -> QueuePolicy:
+    return QueuePolicy(
+        time_zone=queue.time_zone or time_zone,
+        threshold=round(queue.service_level_threshold * SECOND),
+        target=queue.service_level_target,
+        formula=queue.service_level_formula,
+        formula_live=queue.service_level_formula_live,
+        short_abandon=round(queue.short_abandon * SECOND),
+        return_window=round(queue.first_contact_resolution_days * DAY),
+        maximum_wait=round(queue.maximum_wait_hours * HOUR),
+    )
+
+
+_SECTIONS: dict[str, Any] = {
+    "defaults": QueueSettings,
+    "kafka": KafkaSettings,
+    "worker": WorkerSettings,
+    "board": BoardSettings,
+    "privacy": PrivacySettings,
+    "retention": RetentionSettings,
+}
+_ELSEWHERE = {"CENTRALITA_KAFKA", "CENTRALITA_TIME_ZONE"}
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Return the settings of a file (``centralita.toml`` if there is one and none is named) and of the environment.
+
+    Raises ConfigurationError.
+    """
+    table = _read(path)
+    for name, key, text in _variables(environ):
+        table.setdefault(name, {})[key] = text
+    if "CENTRALITA_KAFKA" in environ:
+        table.setdefault("kafka", {})["bootstrap"] = environ["CENTRALITA_KAFKA"]
+    if "CENTRALITA_TIME_ZONE" in environ:
+        table["time_zone"] = environ["CENTRALITA_TIME_ZONE"]
+    return _settings(table)
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    file = path or Path(DEFAULT_FILE)
+    if path is None and not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        message = f"{file}: cannot be read as TOML: {error}"
+        raise ConfigurationError(message) from None
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (section, key, text) of each variable that names a section of ours."""
+    for variable, text in environ.items():
+        _, _, rest = variable.partition("CENTRALITA_")
+        section, _, key = rest.lower().partition("_")
+        if variable in _ELSEWHERE or not variable.startswith("CENTRALITA_") or section not in _SECTIONS:
+            continue
+        yield section, key, text
+
+
+def _settings(table: dict[str, Any]) -> Settings:
+    known = {entry.name for entry in fields(Settings)}
+    for key in table:
+        if key not in known:
+            message = f"{key}: unknown key, expected one of {', '.join(sorted(known))}"
+            raise ConfigurationError(message)
+    values: dict[str, Any] = {name: _section(kind, table.get(name, {}), name) for name, kind in _SECTIONS.items()}
+    defaults = {key: value for key, value in table.get("defaults", {}).items()}
+    values["queues"] = {
+        name: _section(QueueSettings, {**defaults, **_table(queue, f'queues."{name}"')}, f'queues."{name}"')
+        for name, queue in _table(table.get("queues", {}), "queues").items()
+    }
+    alarms = {
+        name: _section(AlarmSettings, _table(alarm, f"alarms.{name}"), f"alarms.{name}")
+        for name, alarm in _table(table.get("alarms", {}), "alarms").items()
+    }
+    values["alarms"] = _alarms() | alarms
+    values["time_zone"] = _value(Zone, table.get("time_zone", "UTC"), "time_zone")
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        message = f"{where}: seen {value!r}, expected a table"
+        raise ConfigurationError(message)
+    return value
+
+
+def _section(kind: Any, table: Any, where: str) -> Any:
+    """Return a section's settings from its table."""
+    types = get_type_hints(kind, include_extras=True)
+    values = {}
+    for key, value in _table(table, where).items():
+        if key not in types:
+            message = f"{where}.{key}: unknown key, expected one of {', '.join(types)}"
+            raise ConfigurationError(message)
+        values[key] = _value(types[key], value, f"{where}.{key}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        message = f"{where}: {error}"
+        raise ConfigurationError(message) from None
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=not isinstance(value, str))
+    except msgspec.ValidationError as error:
+        shown = "a value that is not shown" if "secret" in where or "password" in where else repr(value)
+        message = f"{where}: seen {shown}, wanted: {error}"
+        raise ConfigurationError(message) from None
+
+
+def _check(settings: Settings) -> None:
+    """Check what no single value shows: the zones exist, and the timeouts are in the order that recovery needs."""
+    zones = [("time_zone", settings.time_zone), ("defaults.time_zone", settings.defaults.time_zone)]
+    zones += [(f'queues."{name}".time_zone', queue.time_zone) for name, queue in settings.queues.items()]
+    for key, zone in zones:
+        if zone is not None and not _exists(zone):
+            message = f"{key}: seen {zone!r}, expected an IANA zone such as Europe/Madrid"
+            raise ConfigurationError(message)
+    worker = settings.worker
+    if not worker.commit_interval < worker.transaction_timeout < worker.session_timeout <= worker.progress_timeout:
+        message = (
+            f"worker: seen commit_interval {worker.commit_interval}, transaction_timeout {worker.transaction_timeout}, "
+            f"session_timeout {worker.session_timeout}, progress_timeout {worker.progress_timeout}, "
+            "expected each smaller than the next"
+        )
+        raise ConfigurationError(message)
+
+
+def _exists(zone: str) -> bool:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
