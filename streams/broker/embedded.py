@@ -27,7 +27,7 @@ HEAP = ("-Xms256m", "-Xmx512m")
 LOG_LINES_SHOWN = 15
 CLUSTER_ID = "Y2VudHJhbGl0YS1rYWZrYQ"  # base64 of "centralita-kafka"
 
-_SILENT = logging.Logger("streams.broker.starting")  # a refused connection is what we wait through
+_SILENT = logging.Logger("silent")  # noqa: LOG001 - outside the tree of loggers: a refused connection is waited through
 _SILENT.addHandler(logging.NullHandler())
 
 
@@ -100,7 +100,9 @@ class EmbeddedKafka:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _configure(self, class_path: str) -> None:
@@ -114,7 +116,9 @@ class EmbeddedKafka:
     def _format(self, class_path: str) -> None:
         arguments = ["format", "--cluster-id", CLUSTER_ID, "--ignore-formatted", "--config", "server.properties"]
         command = [*_java(class_path), "kafka.tools.StorageTool", *arguments]
-        done = subprocess.run(command, cwd=self.data, capture_output=True, text=True, timeout=START_SECONDS, check=False)
+        done = subprocess.run(
+            command, cwd=self.data, capture_output=True, text=True, timeout=START_SECONDS, check=False
+        )
         if done.returncode:
             raise BrokerError(f"Kafka cannot format {self.data}: {done.stdout}{done.stderr}")
 
@@ -123,7 +127,11 @@ class EmbeddedKafka:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [*_java(class_path), "kafka.Kafka", "server.properties"],
-                cwd=self.data, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                cwd=self.data,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     def _wait_until_it_answers(self) -> None:
@@ -133,7 +141,9 @@ class EmbeddedKafka:
                 raise BrokerError(f"Kafka ended while starting; its log says:\n{self._log_tail()}")
             if time.monotonic() > deadline:
                 self.kill()
-                raise BrokerError(f"Kafka did not answer within {START_SECONDS:.0f} s; its log says:\n{self._log_tail()}")
+                raise BrokerError(
+                    f"Kafka did not answer within {START_SECONDS:.0f} s; its log says:\n{self._log_tail()}"
+                )
             time.sleep(0.05)
 
     def _wait_until_it_ended(self) -> None:

@@ -76,7 +76,9 @@ def _fetch_one(jar: Jar, folder: Path, scratch: Path) -> None:
     path = _download(jar, scratch)
     seen = _sha256(path)
     if seen != jar.sha256:
-        raise BrokerError(f"{jar.filename} has SHA-256 {seen}, expected {jar.sha256}: the download is not what was locked")
+        raise BrokerError(
+            f"{jar.filename} has SHA-256 {seen}, expected {jar.sha256}: the download is not what was locked"
+        )
     path.replace(folder / jar.filename)
 
 

@@ -1,0 +1,197 @@
+"""The four topics: how they have to be, making them so, and telling in words what is wrong with those that exist.
+
+All have the same number of partitions: the state and the figures of an event's partition are in the partition of that
+number. Too short a retention, a topic that is not compacted or partitions added later would lose or double counts.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.errors import KafkaError
+
+from streams.errors import BrokerError, TopicError
+
+PREFIX = "contact-center"
+PARTITIONS = 4
+RETENTION = timedelta(days=35)
+MOST_REPLICAS = 3
+DAY_MS = str(24 * 3600 * 1000)
+
+# Compacted early and in segments that are closed within a day: the shorter these topics, the faster a restore.
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.1",
+    "segment.bytes": str(128 * 1024 * 1024),
+    "segment.ms": DAY_MS,
+    "delete.retention.ms": DAY_MS,
+    "max.message.bytes": str(8 * 1024 * 1024),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic's name and the configuration that it must have."""
+
+    name: str
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSet:
+    """The topics of one installation, by their common prefix.
+
+    >>> TopicSet().events
+    'contact-center.events'
+    """
+
+    prefix: str = PREFIX
+    retention: timedelta = RETENTION
+
+    @property
+    def events(self) -> str:
+        """What happened, keyed by customer."""
+        return f"{self.prefix}.events"
+
+    @property
+    def state(self) -> str:
+        """What a worker keeps of a partition."""
+        return f"{self.prefix}.state"
+
+    @property
+    def kpis(self) -> str:
+        """Panes and gauges."""
+        return f"{self.prefix}.kpis"
+
+    @property
+    def dead_letters(self) -> str:
+        """Refused events, untouched, with the reason."""
+        return f"{self.prefix}.dead-letters"
+
+    @property
+    def names(self) -> tuple[str, str, str, str]:
+        """All four names."""
+        return self.events, self.state, self.kpis, self.dead_letters
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """All four with their configuration."""
+        # The time of arrival: offsets by time then are in order, and no producer's clock decides what expires.
+        events = _deleted_after(self.retention) | {"message.timestamp.type": "LogAppendTime"}
+        dead_letters = _deleted_after(self.retention)
+        configs = (events, _COMPACTED, _COMPACTED, dead_letters)
+        return tuple(Topic(name, config) for name, config in zip(self.names, configs, strict=True))
+
+    def create(
+        self, admin: KafkaAdminClient, partitions: int | None = None, replication: int | None = None
+    ) -> list[str]:
+        """Create the topics that are missing and return their names; existing ones stay as they are.
+
+        Partitions: by default as many as the existing ones have, else 4. Replicas: 3, or as many as there are brokers.
+        """
+        existing = _described(admin, self.names)
+        missing = [topic for topic in self.topics if topic.name not in existing]
+        if missing:
+            count = partitions or max(existing.values(), default=PARTITIONS)
+            replicas = replication or min(MOST_REPLICAS, len(admin.describe_cluster()["brokers"]))
+            new = [NewTopic(t.name, count, replicas, topic_configs=dict(t.config)) for t in missing]
+            admin.create_topics(new, wait_for_metadata=True)
+        return [topic.name for topic in missing]
+
+    def check(self, admin: KafkaAdminClient, partitions: int | None = None) -> list[str]:
+        """Return what is wrong, one sentence each; an empty list means that counting is safe.
+
+        `partitions` is the number that the topics should have, if that matters to the caller.
+        """
+        counts = _described(admin, self.names)
+        configs = _configs(admin, counts)
+        problems = [
+            f"{name} is missing: create it with `centralita topics`" for name in self.names if name not in counts
+        ]
+        problems += _unequal(counts, partitions)
+        for topic in self.topics:
+            if topic.name in configs:
+                problems += _wrong(topic, configs[topic.name])
+        return problems
+
+    def partitions(self, admin: KafkaAdminClient) -> int:
+        """Return the number of partitions of the events; raise TopicError when the topic is missing."""
+        counts = _described(admin, [self.events])
+        if not counts:
+            raise TopicError(f"{self.events} is missing: create it with `centralita topics`")
+        return counts[self.events]
+
+
+def _deleted_after(retention: timedelta) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(retention // timedelta(milliseconds=1))}
+
+
+@contextmanager
+def admin_client(bootstrap: str, **options: Any) -> Iterator[KafkaAdminClient]:
+    """Connect to Kafka; `options` are kafka-python's (TLS, SASL). Any error of Kafka becomes a BrokerError."""
+    try:
+        client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), **{"bootstrap_timeout_ms": 10_000, **options})
+    except KafkaError as error:
+        raise BrokerError(f"Kafka at {bootstrap} cannot be reached: {error}") from error
+    try:
+        yield client
+    except KafkaError as error:
+        raise BrokerError(f"Kafka at {bootstrap} refused: {error}") from error
+    finally:
+        client.close()
+
+
+def _described(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+    """Return the number of partitions of those that exist."""
+    found = admin.describe_topics(list(names))
+    return {topic["name"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
+
+
+def _configs(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    if not resources:
+        return {}
+    found = admin.describe_configs(resources, config_filter="all")["topic"]
+    return {name: {key: entry["value"] for key, entry in config.items()} for name, config in found.items()}
+
+
+def _unequal(counts: Mapping[str, int], wanted: int | None) -> Iterator[str]:
+    if len(set(counts.values())) > 1:
+        seen = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        yield f"the numbers of partitions differ ({seen}): they must be equal"
+    elif wanted and counts and wanted not in counts.values():
+        seen = str(max(counts.values()))
+        yield f"the topics have {seen} partitions, {wanted} were asked for: a customer's events would move, use a new prefix"
+
+
+def _wrong(topic: Topic, config: Mapping[str, str]) -> Iterator[str]:
+    for key, wanted in topic.config.items():
+        seen = config.get(key, "unknown")
+        if not _suffices(key, seen, wanted):
+            yield f"{topic.name} has {key}={seen}, expected {_expectation(key, wanted)}"
+
+
+AT_LEAST = frozenset({"retention.ms", "delete.retention.ms", "max.message.bytes"})
+# How often the log is cleaned changes how long a restore takes, not what is counted.
+FREE = frozenset({"min.cleanable.dirty.ratio", "segment.bytes", "segment.ms"})
+
+
+def _suffices(key: str, seen: str, wanted: str) -> bool:
+    """Tell whether a value does no harm.
+
+    >>> _suffices("retention.ms", "-1", "1000"), _suffices("retention.ms", "999", "1000")
+    (True, False)
+    """
+    if key in FREE:
+        return True
+    if key in AT_LEAST and seen.lstrip("-").isdigit():
+        return int(seen) == -1 or int(seen) >= int(wanted)
+    return seen == wanted
+
+
+def _expectation(key: str, wanted: str) -> str:
+    return f"{wanted} or more" if key in AT_LEAST else wanted

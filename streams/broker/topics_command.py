@@ -1,0 +1,48 @@
+"""The command `centralita topics`."""
+
+from datetime import timedelta
+
+import click
+
+from streams.broker.topics import PARTITIONS, PREFIX, RETENTION, TopicSet, admin_client
+
+
+@click.command
+@click.option(
+    "--kafka", envvar="CENTRALITA_KAFKA", default="127.0.0.1:9092", show_default=True, help="Bootstrap servers."
+)
+@click.option(
+    "--prefix", envvar="CENTRALITA_PREFIX", default=PREFIX, show_default=True, help="Prefix of the topics' names."
+)
+@click.option("--partitions", type=click.IntRange(1), help=f"Of each topic, final; default {PARTITIONS}.")
+@click.option("--replication", type=click.IntRange(1), help="Replicas; default 3, or as many as there are brokers.")
+@click.option(
+    "--retention", type=click.IntRange(1), default=RETENTION.days, show_default=True, help="Days that events are kept."
+)
+@click.option("--check", is_flag=True, help="Create nothing, only say what is wrong.")
+@click.pass_context
+def command(  # noqa: PLR0913 - one parameter an option
+    ctx: click.Context,
+    kafka: str,
+    prefix: str,
+    partitions: int | None,
+    replication: int | None,
+    retention: int,
+    *,
+    check: bool,
+) -> None:
+    """Create the topics that are missing and check all of them. Exit code 1 when something is wrong.
+
+    Example: centralita topics --partitions 8
+    """
+    topics = TopicSet(prefix, timedelta(days=retention))
+    with admin_client(kafka) as admin:
+        created = [] if check else topics.create(admin, partitions, replication)
+        problems = topics.check(admin, partitions)
+    for name in created:
+        click.echo(f"{name} created")
+    for problem in problems:
+        click.secho(problem, fg="red", err=True)
+    if problems:
+        ctx.exit(1)
+    click.echo(f"{', '.join(topics.names)} are right")
