@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from streams.broker.embedded import EmbeddedKafka
+from streams.broker.embedded import EmbeddedKafka, answers
+from streams.broker.server_properties import DEFAULTS, free_port
 from streams.broker.topics import TopicSet, admin_client
 
 
@@ -31,10 +33,30 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def _docker() -> Iterator[str]:
-    from testcontainers.kafka import KafkaContainer
+    from testcontainers.core.container import DockerContainer
 
-    with KafkaContainer("apache/kafka:4.1.1").with_kraft() as container:
-        yield container.get_bootstrap_server()
+    port = free_port()
+    settings = DEFAULTS | {
+        "listeners": f"PLAINTEXT://0.0.0.0:{port},CONTROLLER://localhost:9093",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.quorum.voters": "1@localhost:9093",
+    }
+    container = DockerContainer("apache/kafka:4.1.2").with_bind_ports(port, port)
+    for key, value in settings.items():
+        container.with_env(f"KAFKA_{key.upper().replace('.', '_')}", value)
+    with container:
+        yield wait_until_it_answers(port)
+
+
+def wait_until_it_answers(port: int, seconds: float = 60.0) -> str:
+    """Return the address of a broker as soon as it answers."""
+    deadline = time.monotonic() + seconds
+    while not answers(port):
+        if time.monotonic() > deadline:
+            pytest.fail(f"no broker answered on port {port} within {seconds:.0f} s")
+        time.sleep(0.1)
+    return f"127.0.0.1:{port}"
 
 
 @pytest.fixture

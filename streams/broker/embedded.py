@@ -136,7 +136,7 @@ class EmbeddedKafka:
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while not _answers(self.port):
+        while not answers(self.port):
             if not self.running:
                 raise BrokerError(f"Kafka ended while starting; its log says:\n{self._log_tail()}")
             if time.monotonic() > deadline:
@@ -168,7 +168,7 @@ def _java(class_path: str) -> list[str]:
     return [str(JAVA), *HEAP, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", class_path]
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     """Tell whether a broker that takes requests listens on the port."""
     if is_free(port):
         return False

@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 PORTS = range(20_000, 32_000)
 PORT_TRIES = 200
 
-_DEFAULTS = {
+DEFAULTS = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
@@ -50,7 +50,7 @@ def server_properties(data: Path, port: int, controller_port: int, settings: Map
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         "log.dirs": (data / "log").absolute().as_posix(),
     }
-    return "".join(f"{key}={value}\n" for key, value in {**_DEFAULTS, **places, **settings}.items())
+    return "".join(f"{key}={value}\n" for key, value in {**DEFAULTS, **places, **settings}.items())
 
 
 def free_port() -> int:

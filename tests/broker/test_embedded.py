@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams.broker.embedded import EmbeddedKafka, _answers
+from streams.broker.embedded import EmbeddedKafka, answers
 from streams.broker.server_properties import free_port, is_free
 from streams.errors import BrokerError
 
@@ -57,9 +57,9 @@ def test_a_paused_broker_is_silent_until_it_is_resumed(broker: EmbeddedKafka):
     broker.pause()
     assert broker.running
     assert not is_free(broker.port)
-    assert not _answers(broker.port)
+    assert not answers(broker.port)
     broker.resume()
-    assert _answers(broker.port)
+    assert answers(broker.port)
 
 
 def test_a_port_in_use_is_refused_by_name(tmp_path: Path):
