@@ -12,8 +12,16 @@ from schemas.calls import CallAbandoned, CallAnswered, CallEnded, CallQueued
 from schemas.events import decode, encode
 from tests.realdata import bank
 
-pytestmark = pytest.mark.skipif(not bank.FOUND, reason=bank.WHY_SKIPPED)
+pytestmark = [pytest.mark.realdata, pytest.mark.skipif(not bank.FOUND, reason=bank.WHY_SKIPPED)]
 WEEK = timedelta(days=7)
+
+
+def _end(call: bank.Call) -> datetime:
+    return call.start + timedelta(seconds=call.wait + (call.service if call.answered else 0))
+
+
+def _mean(values: list[int]) -> float:
+    return sum(values) / len(values)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +57,7 @@ def test_the_figure_called_share_that_queued_is_the_abandoned_of_the_queued(call
     ("window_from", "expected"),
     [
         pytest.param(lambda call: call.start, 3_737, id="the known answer: from the start"),
-        pytest.param(lambda call: _end(call), 3_734, id="first_contact_resolution: from the end"),
+        pytest.param(_end, 3_734, id="first_contact_resolution: from the end"),
     ],
 )
 def test_customers_who_did_not_call_again(
@@ -93,11 +101,3 @@ def test_calls_cross_midnight(calls: list[bank.Call]) -> None:
     across = [call for call in calls if _end(call).date() != call.start.date()]
     assert across
     assert all(timedelta(0) <= _end(call) - call.start < timedelta(hours=5) for call in calls)
-
-
-def _end(call: bank.Call) -> datetime:
-    return call.start + timedelta(seconds=call.wait + (call.service if call.answered else 0))
-
-
-def _mean(values: list[int]) -> float:
-    return sum(values) / len(values)
