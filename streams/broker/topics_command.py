@@ -1,19 +1,16 @@
 """The command `centralita topics`."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import click
 
-from streams.broker.topics import PARTITIONS, PREFIX, RETENTION, TopicSet, admin_client
+from streams.broker.topics import PARTITIONS, RETENTION, TopicSet, admin_client
+from streams.settings import KafkaSettings, Settings
 
 
 @click.command
-@click.option(
-    "--kafka", envvar="CENTRALITA_KAFKA", default="127.0.0.1:9092", show_default=True, help="Bootstrap servers."
-)
-@click.option(
-    "--prefix", envvar="CENTRALITA_PREFIX", default=PREFIX, show_default=True, help="Prefix of the topics' names."
-)
 @click.option("--partitions", type=click.IntRange(1), help=f"Of each topic, final; default {PARTITIONS}.")
 @click.option("--replication", type=click.IntRange(1), help="Replicas; default 3, or as many as there are brokers.")
 @click.option(
@@ -21,22 +18,17 @@ from streams.broker.topics import PARTITIONS, PREFIX, RETENTION, TopicSet, admin
 )
 @click.option("--check", is_flag=True, help="Create nothing, only say what is wrong.")
 @click.pass_context
-def command(  # noqa: PLR0913 - one parameter an option
-    ctx: click.Context,
-    kafka: str,
-    prefix: str,
-    partitions: int | None,
-    replication: int | None,
-    retention: int,
-    *,
-    check: bool,
+def command(
+    ctx: click.Context, partitions: int | None, replication: int | None, retention: int, *, check: bool
 ) -> None:
     """Create the topics that are missing and check all of them. Exit code 1 when something is wrong.
 
     Example: centralita topics --partitions 8
     """
-    topics = TopicSet(prefix, timedelta(days=retention))
-    with admin_client(kafka) as admin:
+    load: Callable[[], Settings] = ctx.obj
+    kafka = load().kafka
+    topics = TopicSet(kafka.prefix, timedelta(days=retention))
+    with admin_client(kafka.bootstrap, **security(kafka)) as admin:
         created = [] if check else topics.create(admin, partitions, replication)
         problems = topics.check(admin, partitions)
     for name in created:
@@ -46,3 +38,17 @@ def command(  # noqa: PLR0913 - one parameter an option
     if problems:
         ctx.exit(1)
     click.echo(f"{', '.join(topics.names)} are right")
+
+
+def security(kafka: KafkaSettings) -> dict[str, Any]:
+    """Return the settings of TLS and SASL as kafka-python names them."""
+    given = {
+        "security_protocol": kafka.security_protocol,
+        "sasl_mechanism": kafka.sasl_mechanism if kafka.security_protocol.startswith("SASL") else None,
+        "sasl_plain_username": kafka.sasl_username,
+        "sasl_plain_password": kafka.sasl_password,
+        "ssl_cafile": kafka.ssl_cafile,
+        "ssl_certfile": kafka.ssl_certfile,
+        "ssl_keyfile": kafka.ssl_keyfile,
+    }
+    return {name: value for name, value in given.items() if value is not None}

@@ -5,11 +5,13 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
+from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.broker.topics import TopicSet, admin_client
-from streams.broker.topics_command import command
+from streams.broker.topics_command import command, security
 from streams.errors import BrokerError, TopicError
+from streams.settings import KafkaSettings, Settings
 
 pytestmark = pytest.mark.kafka
 
@@ -93,10 +95,18 @@ def test_longer_retention_than_needed_is_accepted(topics, admin):
 def test_the_command_creates_checks_and_reports_by_exit_code(kafka):
     """First everything is missing (1), then it is made (0), then it is right (0)."""
     run = CliRunner()
-    options = ["--kafka", kafka, "--prefix", f"command-{uuid4().hex}", "--partitions", "2"]
-    assert run.invoke(command, [*options, "--check"]).exit_code == 1
-    assert "created" in run.invoke(command, options).output
-    assert run.invoke(command, [*options, "--check"]).exit_code == 0
+    settings = Settings(kafka=KafkaSettings(bootstrap=kafka, prefix=f"command-{uuid4().hex}"))
+    assert run.invoke(command, ["--check"], obj=lambda: settings).exit_code == 1
+    assert "created" in run.invoke(command, ["--partitions", "2"], obj=lambda: settings).output
+    assert run.invoke(command, ["--check"], obj=lambda: settings).exit_code == 0
+
+
+def test_tls_and_sasl_are_named_as_kafka_python_names_them():
+    """Every option exists in the library, and an open broker gets no SASL mechanism."""
+    secret = KafkaSettings(security_protocol="SASL_SSL", sasl_username="u", sasl_password="p", ssl_cafile="ca.pem")
+    assert security(secret).keys() <= KafkaAdminClient.DEFAULT_CONFIG.keys()
+    assert security(secret)["sasl_mechanism"] == "PLAIN"
+    assert security(KafkaSettings()) == {"security_protocol": "PLAINTEXT"}
 
 
 def test_an_unreachable_broker_is_named():
