@@ -1,0 +1,173 @@
+"""One partition in this worker's hands: its engine, its store, and the runs applied but not yet committed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from faust.types import EventT
+
+from schemas.panes import decode_value
+from streams.broker.topics import TopicSet
+from streams.engine.marker import MARKER
+from streams.engine.partition import Partition, Record, Refusal
+from streams.errors import FencedError, StateError
+from streams.settings import Settings
+from streams.telemetry import tell
+from streams.worker import marker
+from streams.worker.letters import Letter, letter
+from streams.worker.metrics import Metrics
+from streams.worker.runs import Run
+from streams.worker.store import Store
+
+logger = logging.getLogger(__name__)
+Clock = Callable[[], int]
+_STATUS = b'["partition"]'
+
+
+def now_us() -> int:
+    """Return the wall clock in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+class Owned:
+    """Take it, apply runs, commit at every interval. All but `take` run in the event loop."""
+
+    def __init__(self, settings: Settings, number: int, metrics: Metrics, threads: Executor) -> None:
+        self.number = number
+        self.engine = Partition(number, settings.policy)
+        self.restored = False
+        self.uncommitted = 0
+        self.committed = 0
+        self.progress_at = time.monotonic()
+        self._settings, self._metrics, self._threads = settings, metrics, threads
+        self._events = TopicSet(settings.kafka.prefix).events
+        self._store = Store(settings, number)
+        self._lock = asyncio.Lock()
+        self._runs: list[EventT[Any]] = []
+        self._letters: list[Letter] = []
+        self._refused: list[Refusal] = []
+        self._told = self._counts()
+        self._closed = False
+
+    def take(self) -> None:
+        """Fence, restore and check the marker; blocks, for a thread."""
+        began = time.monotonic()
+        self._store.fence()
+        state, kpis = _Last(self.engine.restore_state, MARKER), _Last(self.engine.restore_kpis, _STATUS)
+        records = self._store.restore(state, kpis, self._tell_progress)
+        self._finish_restoring(state.last, kpis.last)
+        start = marker.begin(
+            self.number, self.engine.offset if state.last else None, marker.look(self._settings, self.number)
+        )
+        self.engine.offset = start
+        self.committed = start if state.last else 0
+        self._told = self._counts()
+        self.restored, self.progress_at = True, time.monotonic()
+        self._metrics.restored.labels(str(self.number)).set(1)
+        seconds = round(time.monotonic() - began, 3)
+        tell(
+            logger, logging.INFO, "Took a partition.",
+            partition=self.number, offset=start, records=records, seconds=seconds,
+        )  # fmt: skip
+
+    def apply(self, event: EventT[Any], run: Run) -> None:
+        """Let the engine have a run; it is acknowledged when its transaction has committed."""
+        if run.follows is not None and run.follows > self.engine.offset:
+            seen = f"read {run.follows}, expected at most {self.engine.offset}"
+            raise FencedError(f"partition {self.number}: records were lost on the way ({seen}): reading again")
+        records = [Record(r.offset, r.timestamp * 1000, r.key, r.value) for r in run.records]
+        refusals = self.engine.process(records)
+        if refusals:
+            self._refuse(refusals, run)
+        self._runs.append(event)
+        self.uncommitted += len(records)
+
+    async def commit(self) -> bool:
+        """Write what changed in one transaction, then acknowledge its runs; False when there was nothing to write."""
+        async with self._lock:
+            if self._closed or not self.restored:
+                return False
+            self.engine.advance(now_us())
+            if not (self._runs or self.engine.has_changes):
+                return False
+            await self._write()
+            return True
+
+    def abandon(self) -> None:
+        """Commit nothing more; the runs are let go, so that Faust does not wait for them."""
+        self._closed = True
+        for run in self._runs:
+            run.ack()
+
+    async def close(self) -> None:
+        """Let go, without a commit: another worker has the partition, or this one ends."""
+        self._closed = True
+        async with self._lock:
+            self._store.close()
+        self._metrics.forget(self.number)
+
+    def _finish_restoring(self, state: bytes | None, kpis: bytes | None) -> None:
+        """Let the engine take up what was restored; state and panes must be of the same transaction."""
+        try:
+            self.engine.restored()
+        except ValueError as error:
+            raise StateError(f"partition {self.number}: {error}: {marker.CURE}") from error
+        status = decode_value("partition", kpis) if kpis else None
+        if status != (self.engine.status() if state else None):
+            raise StateError(f"partition {self.number}: its panes and its state are of different times: {marker.CURE}")
+
+    async def _write(self) -> None:
+        runs, self._runs = self._runs, []
+        letters, self._letters = self._letters, []
+        refused, self._refused = self._refused, []
+        records, offset, counts = self.uncommitted, self.engine.offset, self._counts()
+        changes = self.engine.flush()
+        began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self._store.commit, changes, letters)
+        self._metrics.commit_seconds.observe(time.monotonic() - began)
+        self.committed, self.progress_at = offset, time.monotonic()
+        self.uncommitted -= records
+        for run in runs:
+            run.ack()
+        self._count(counts, refused)
+
+    def _refuse(self, refusals: list[Refusal], run: Run) -> None:
+        headers = {record.offset: record.headers for record in run.records}
+        self._refused += refusals
+        self._letters += [letter(one, self._events, self.number, headers[one.record.offset]) for one in refusals]
+
+    def _counts(self) -> tuple[int, int, int]:
+        return self.engine.counted, self.engine.duplicate, sum(self.engine.refused.values())
+
+    def _count(self, counts: tuple[int, int, int], refused: list[Refusal]) -> None:
+        for outcome, now, before in zip(("counted", "duplicate", "refused"), counts, self._told, strict=True):
+            self._metrics.events.labels(outcome).inc(now - before)
+        self._told = counts
+        for one in refused:
+            self._metrics.dead_letters.labels(str(one.reason)).inc()
+        self._metrics.commits.inc()
+        self._metrics.watermark.labels(str(self.number)).set(self.engine.watermark / 1e6)
+
+    def _tell_progress(self, done: int, total: int) -> None:
+        self.progress_at = time.monotonic()
+        self._metrics.restored.labels(str(self.number)).set(min(0.99, done / max(1, total)))
+        tell(logger, logging.DEBUG, "Restoring.", partition=self.number, records=done, offsets=total)
+
+
+class _Last:
+    """Passes records on, and remembers the value that one key has now."""
+
+    def __init__(self, feed: Callable[[bytes, bytes | None], None], key: bytes) -> None:
+        self.last: bytes | None = None
+        self._feed, self._key = feed, key
+
+    def __call__(self, key: bytes, value: bytes | None) -> None:
+        if key == self._key:
+            self.last = value
+        self._feed(key, value)

@@ -1,0 +1,114 @@
+"""The worker as a process: start, run until told to stop or until something fails, and the exit code.
+
+Stopping is bounded: the last commit and leaving the group have `GRACE` seconds, whatever the broker does.
+0: all that was applied is committed. Else the code of the error (streams/errors.py); 75 asks to be started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+
+from streams.errors import CentralitaError, RestartError
+from streams.settings import Settings
+from streams.telemetry import tell
+from streams.worker import app as faust_app
+from streams.worker.health import serve
+from streams.worker.metrics import Metrics
+from streams.worker.monitor import Monitor
+from streams.worker.owner import Owner
+
+logger = logging.getLogger(__name__)
+GRACE = 8.0
+"""Seconds, below the 10 s after which Docker kills."""
+UNEXPECTED = 1
+
+
+def run(settings: Settings) -> None:
+    """Run the worker; does not return. Threads that wait for a broker must not hold the end up."""
+    gc.set_threshold(100_000, 50, 100)
+    code = asyncio.Runner(loop_factory=_loop).run(_run(settings))
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _run(settings: Settings) -> int:
+    loop = asyncio.get_running_loop()
+    end: asyncio.Future[BaseException | None] = loop.create_future()
+
+    def finish(error: BaseException | None = None) -> None:
+        loop.call_soon_threadsafe(_settle, end, error)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, finish)
+    worker = _Worker(settings, finish)
+    try:
+        await worker.start(end)
+        error = await end
+    except Exception as failed:  # noqa: BLE001 - every failure becomes an exit code
+        error = failed
+    code = await worker.stop(clean=error is None)
+    return code if error is None else _code(error)
+
+
+def _settle(end: asyncio.Future[BaseException | None], error: BaseException | None) -> None:
+    if not end.done():
+        end.set_result(error)
+
+
+class _Worker:
+    def __init__(self, settings: Settings, fail: faust_app.Fail) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._owner = Owner(settings, self._metrics, fail)
+        self._monitor = Monitor(settings, self._owner, self._metrics)
+        self._app = faust_app.create(settings, self._owner, fail)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, end: asyncio.Future[BaseException | None]) -> None:
+        worker = self._settings.worker
+        await serve(worker.host, worker.port, self._monitor.problems, self._metrics.registry)
+        self._monitor.watch()
+        self._tasks.append(asyncio.create_task(self._monitor.run()))
+        starting = asyncio.create_task(self._app.start())
+        await asyncio.wait([starting, end], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        tell(logger, logging.INFO, "The worker runs.", port=worker.port)
+
+    async def stop(self, *, clean: bool) -> int:
+        """Commit what was applied when the end is clean, leave the group, and return the code."""
+        try:
+            async with asyncio.timeout(GRACE):
+                if clean:
+                    await self._owner.stop()
+                self._owner.abandon()
+                await self._app.stop()
+        except TimeoutError:
+            tell(logger, logging.WARNING, "Stopping took too long; what is not committed is read again.", seconds=GRACE)
+            return RestartError.exit_code
+        except Exception:
+            logger.exception("Stopping failed; what is not committed is read again.")
+            return RestartError.exit_code
+        return 0
+
+
+def _code(error: BaseException) -> int:
+    if isinstance(error, CentralitaError):
+        tell(logger, logging.ERROR, str(error), code=error.exit_code)
+        return error.exit_code
+    logger.error("The worker fails.", exc_info=error)
+    return UNEXPECTED

@@ -1,0 +1,117 @@
+"""What must hold whatever happened to the workers: I1 to I4 of the project's list of faults, checked from outside.
+
+I1  every pane equals what one engine in this process makes of the same input
+I2  counted + duplicate + refused = records up to the marker, and the markers of state and panes agree
+I4  nothing is left open: last stable offset = high watermark
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from schemas.panes import PartitionStatus, decode_key, decode_value
+from streams.broker.topics import TopicSet
+from streams.engine.marker import MARKER, Marker
+from streams.engine.partition import Partition, Record
+from streams.engine.policy import Policy
+from tests.harness import records
+
+STATUS = b'["partition"]'
+Published = dict[records.Key, Any]
+
+
+def assert_exact(bootstrap: str, topics: TopicSet, policy: Policy | None = None) -> dict[int, PartitionStatus]:
+    """Assert that all input is counted exactly once; return how far each partition is."""
+    expected, sizes = expectation(bootstrap, topics, policy or Policy())
+    seen = published(bootstrap, topics)
+    statuses = {number: value for (number, key), value in seen.items() if key == STATUS}
+    assert set(statuses) >= {number for number, size in sizes.items() if size}
+    for number, status in statuses.items():
+        assert status.counted + status.duplicate + sum(status.refused.values()) == sizes[number], (number, status)
+    assert_markers_agree(bootstrap, topics, statuses)
+    assert_closed(bootstrap, topics)
+    assert comparable(seen) == comparable(expected)
+    return statuses
+
+
+def expectation(bootstrap: str, topics: TopicSet, policy: Policy) -> tuple[Published, dict[int, int]]:
+    """Return what one engine publishes for all the input, and the number of records of each partition."""
+    engines = {number: Partition(number, policy) for number in records.partitions(bootstrap, topics.events)}
+    inputs: dict[int, list[Record]] = {number: [] for number in engines}
+    for seen in records.read(bootstrap, topics.events):
+        inputs[seen.partition].append(Record(seen.offset, seen.timestamp_ms * 1000, seen.key, seen.value))
+    found: Published = {}
+    for number, engine in engines.items():
+        engine.process(inputs[number])
+        engine.advance(time.time_ns() // 1000)
+        for key, value in engine.flush().kpis:
+            if value is not None and inputs[number]:
+                found[number, key] = decoded(key, value)
+    return found, {number: len(found) for number, found in inputs.items()}
+
+
+def published(bootstrap: str, topics: TopicSet) -> Published:
+    """Return the last committed record of each key of the KPI topic, decoded."""
+    return {(number, key): decoded(key, value) for (number, key), value in records.last(bootstrap, topics.kpis).items()}
+
+
+def decoded(key: bytes, value: bytes) -> Any:
+    """Return a record of the KPI topic as its structure."""
+    return decode_value(decode_key(key)[0], value)
+
+
+def comparable(found: Published) -> dict[tuple[Any, ...], Any]:
+    """Return what must be equal: everything but how many transactions it took."""
+    return {(number, *json.loads(key)): _plain(value) for (number, key), value in found.items() if not _empty(value)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, PartitionStatus):
+        return value.watermark, value.counted, value.duplicate, value.refused
+    if hasattr(value, "measures"):  # a pane: whether it was late depends on where transactions were cut
+        return value.measures, {name: sorted(map(tuple, buckets)) for name, buckets in value.histograms.items()}
+    return value
+
+
+def _empty(value: Any) -> bool:
+    return getattr(value, "measures", True) == {} or getattr(value, "waiting", None) == 0
+
+
+def assert_markers_agree(bootstrap: str, topics: TopicSet, statuses: dict[int, PartitionStatus]) -> None:
+    """Assert that state and panes are of the same transaction."""
+    state = records.last(bootstrap, topics.state)
+    markers = {number: Marker.decode(value).status for (number, key), value in state.items() if key == MARKER}
+    assert markers == statuses
+
+
+def assert_closed(bootstrap: str, topics: TopicSet) -> None:
+    """Assert that no transaction is open."""
+    for topic in (topics.state, topics.kpis, topics.dead_letters):
+        assert records.ends(bootstrap, topic) == records.ends(bootstrap, topic, "read_uncommitted")
+
+
+def progress(bootstrap: str, topics: TopicSet) -> dict[int, int]:
+    """Return the next input offset that each partition's last committed transaction says."""
+    return {number: value.offset for (number, key), value in published(bootstrap, topics).items() if key == STATUS}
+
+
+def wait_until_caught_up(bootstrap: str, topics: TopicSet, timeout: float = 60.0) -> None:
+    """Wait until committed transactions cover the whole input."""
+    wait_until(lambda: _caught_up(bootstrap, topics), timeout, "the workers did not catch up")
+
+
+def _caught_up(bootstrap: str, topics: TopicSet) -> bool:
+    wanted = {number: end for number, end in records.ends(bootstrap, topics.events).items() if end}
+    seen = progress(bootstrap, topics)
+    return all(seen.get(number, 0) >= end for number, end in wanted.items())
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, what: str, every: float = 0.2) -> None:
+    """Wait until something holds, or fail saying what did not."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} within {timeout} s"
+        time.sleep(every)

@@ -1,0 +1,137 @@
+"""Workers as processes on a real Kafka: whatever happens to them, every event counts once."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from streams.broker.topics import TopicSet
+from tests.harness import records
+from tests.harness.exactness import assert_exact, progress, wait_until, wait_until_caught_up
+from tests.harness.traffic import GARBAGE, REASONS, calls
+from tests.harness.workers import WorkerProcess
+
+pytestmark = pytest.mark.kafka
+
+
+def test_panes_equal_those_of_one_engine(kafka: str, topics: TopicSet, tmp_path: Path):
+    """What a worker publishes is what one engine in this process makes of the same input."""
+    count = records.send(kafka, topics.events, calls(3_000))
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
+        worker.ready()
+        wait_until_caught_up(kafka, topics)
+        statuses = assert_exact(kafka, topics)
+        assert sum(status.counted for status in statuses.values()) == count
+        assert worker.terminate() == 0
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(kafka: str, topics: TopicSet, tmp_path: Path):
+    """kill -9 in the middle, then a restart: exact."""
+    records.send(kafka, topics.events, calls(40_000))
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
+        wait_until(lambda: any(progress(kafka, topics).values()), 30, f"nothing was committed: {worker.tail()}", 0.01)
+        worker.kill()
+        assert sum(progress(kafka, topics).values()) < sum(records.ends(kafka, topics.events).values()), "killed too late"
+        worker.start().ready(60)
+        wait_until_caught_up(kafka, topics)
+        assert_exact(kafka, topics)
+
+
+def test_garbage_goes_to_the_dead_letters_once_each(kafka: str, topics: TopicSet, tmp_path: Path):
+    """Every refused record is kept with its bytes, its key and the reason; the good ones around it count."""
+    records.send(kafka, topics.events, calls(50))
+    records.send(kafka, topics.events, GARBAGE.values())
+    records.send(kafka, topics.events, calls(50, first=50))
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
+        worker.ready()
+        wait_until_caught_up(kafka, topics)
+        assert_exact(kafka, topics)
+        text = worker.get("/metrics")
+    letters = list(records.read(kafka, topics.dead_letters))
+    assert Counter((letter.key, letter.value) for letter in letters) == Counter(GARBAGE.values())
+    found = {(letter.key, letter.value): letter.headers["dead-letter-reason"].decode() for letter in letters}
+    assert found == {record: REASONS[name] for name, record in GARBAGE.items()}
+    places = {(letter.headers["dead-letter-partition"], letter.headers["dead-letter-offset"]) for letter in letters}
+    assert len(places) == len(GARBAGE)
+    assert 'centralita_worker_dead_letters_total{reason="undecodable"} 6.0' in text
+    assert "customer-" not in text + worker.log.read_text()
+
+
+def test_two_workers_share_and_one_takes_over(kafka: str, topics: TopicSet, tmp_path: Path):
+    """A second worker joins under load, the first one is killed: exact."""
+    records.send(kafka, topics.events, calls(10_000))
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as first, WorkerProcess(kafka, topics.prefix, tmp_path) as second:
+        first.ready(60)
+        second.ready(60)
+        records.send(kafka, topics.events, calls(10_000, first=10_000))
+        first.kill()
+        wait_until_caught_up(kafka, topics)
+        assert_exact(kafka, topics)
+        assert second.running
+
+
+def test_sigterm_commits_and_ends_in_bounded_time(kafka: str, topics: TopicSet, tmp_path: Path):
+    """The last transaction is committed, the code is 0, and nothing is read twice afterwards."""
+    with WorkerProcess(kafka, topics.prefix, tmp_path, {"CENTRALITA_WORKER_COMMIT_INTERVAL": "4"}) as worker:
+        worker.ready()
+        records.send(kafka, topics.events, calls(2_000))
+        time.sleep(1)
+        began = time.monotonic()
+        assert worker.terminate() == 0
+        assert time.monotonic() - began < 5
+        wait_until_caught_up(kafka, topics, timeout=1)
+        assert_exact(kafka, topics)
+
+
+@pytest.mark.parametrize("point", ["after-produce:3", "before-commit:3", "after-commit:3"])
+@pytest.mark.parametrize("partitions", [2])
+def test_a_death_at_a_named_point_of_a_commit(kafka: str, topics: TopicSet, tmp_path: Path, point: str):
+    """Dying before, during and after a commit request: exact."""
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
+        worker.kill()
+        worker.start(CENTRALITA_CRASH_AT=point)
+        for first in range(0, 4_000, 1_000):
+            records.send(kafka, topics.events, calls(1_000, first=first))
+            time.sleep(0.3)
+        assert worker.exit_code() == -9
+        worker.start().ready()
+        wait_until_caught_up(kafka, topics)
+        assert_exact(kafka, topics)
+
+
+@pytest.mark.parametrize("partitions", [2])
+@pytest.mark.parametrize("point", ["during-restore", "during-rebalance"])
+def test_a_death_while_taking_partitions(kafka: str, topics: TopicSet, tmp_path: Path, point: str):
+    """Dying in a restore or a rebalance: the next one takes over, exact."""
+    records.send(kafka, topics.events, calls(1_000))
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
+        wait_until_caught_up(kafka, topics)
+        worker.kill()
+        worker.start(CENTRALITA_CRASH_AT=point)
+        assert worker.exit_code() == -9
+        records.send(kafka, topics.events, calls(1_000, first=1_000))
+        worker.start().ready()
+        wait_until_caught_up(kafka, topics)
+        assert_exact(kafka, topics)
+
+
+@pytest.mark.parametrize("partitions", [2])
+def test_a_paused_worker_is_fenced(kafka: str, topics: TopicSet, tmp_path: Path):
+    """A worker that slept beyond its session writes nothing that counts, and asks to be started again."""
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as zombie:
+        zombie.ready()
+        records.send(kafka, topics.events, calls(3_000))
+        zombie.pause()
+        with WorkerProcess(kafka, topics.prefix, tmp_path) as successor:
+            successor.ready(60)
+            records.send(kafka, topics.events, calls(3_000, first=3_000))
+            wait_until_caught_up(kafka, topics)
+            zombie.resume()
+            wait_until(lambda: not zombie.running or zombie.problems() == [], 30, "the zombie neither ends nor rejoins")
+            assert zombie.running or zombie.exit_code() == 75
+            records.send(kafka, topics.events, calls(1_000, first=6_000))
+            wait_until_caught_up(kafka, topics)
+            assert_exact(kafka, topics)
