@@ -73,6 +73,12 @@ def group(ctx: click.Context, config: Path | None) -> None:
     ctx.obj = partial(_settings, config)
 
 
+def settings(ctx: click.Context) -> "Settings":
+    """Return the settings of the running command, for one that has the context at hand."""
+    loaded: Settings = ctx.find_root().obj()
+    return loaded
+
+
 def _settings(config: Path | None) -> "Settings":
     """Load what a command runs with; `@click.pass_obj` gives a command this function, to be called without arguments."""
     from streams.settings import load  # noqa: PLC0415 - help and commands without settings do not need it
