@@ -224,7 +224,7 @@ def _settings(table: dict[str, Any]) -> Settings:
             message = f"{key}: unknown key, expected one of {', '.join(sorted(known))}"
             raise ConfigurationError(message)
     values: dict[str, Any] = {name: _section(kind, table.get(name, {}), name) for name, kind in _SECTIONS.items()}
-    defaults = {key: value for key, value in table.get("defaults", {}).items()}
+    defaults = _table(table.get("defaults", {}), "defaults")
     values["queues"] = {
         name: _section(QueueSettings, {**defaults, **_table(queue, f'queues."{name}"')}, f'queues."{name}"')
         for name, queue in _table(table.get("queues", {}), "queues").items()

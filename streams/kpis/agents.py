@@ -1,0 +1,28 @@
+"""Agents' time that is in no pane: states that go on, and the last hour cut anywhere."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from schemas.panes import AgentNow
+from streams.engine.agents import MEASURE
+from streams.engine.measures import SHIFT
+
+
+def time_in_states(now: AgentNow, begin: int, until: int, *, sliding: bool) -> int:
+    """Return a bundle of an agent's time between two times (microseconds).
+
+    Only of the state that goes on, since panes hold the rest; or of all recent states when ``sliding``.
+    """
+    states = now.recent or [(now.since, now.state)]
+    bundle = 0
+    if sliding:
+        for (start, state), (end, _) in pairwise(states):
+            bundle += _clip(state, max(start, begin), min(end, until))
+    start, state = states[-1]
+    return bundle + _clip(state, max(start, begin), until)
+
+
+def _clip(state: str, start: int, end: int) -> int:
+    measure = MEASURE.get(state)
+    return (end - start) << SHIFT[measure] if measure is not None and end > start else 0

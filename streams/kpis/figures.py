@@ -1,0 +1,407 @@
+"""Figures: what a reader of ``contact-center.kpis`` knows, and the rows that it answers with.
+
+Wallboard, API, Prometheus and reports all ask here, so no two of them can disagree. Any stretch of time is a sum of panes: 10 s ones
+for sliding windows, 15 min ones where they are still kept, days of the queue's zone before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from schemas.fields import rfc3339
+from schemas.panes import AgentNow, Counters, PartitionStatus, Waiting, decode_key, decode_value
+from schemas.rows import Figure, Row
+from streams.engine.measures import SHIFT
+from streams.engine.policy import INTERVAL, SECOND, SLIDING, Days, Policy
+from streams.engine.slices import BREAKDOWNS, Slice
+from streams.errors import InputError
+from streams.kpis.agents import time_in_states
+from streams.kpis.evaluate import Parts, figures
+from streams.kpis.panes import PaneStore, Total
+from streams.kpis.registry import BY, BY_ID
+from streams.kpis.windows import split
+
+Place = tuple[str | None, str | None]
+"""Channel and queue; None for all."""
+Group = tuple[str | None, str | None, str | None, str | None]
+"""What a row is of: channel, queue, breakdown, value."""
+_TOTAL: Group = (None, None, None, None)
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Query(NamedTuple):
+    """What is asked: a range (microseconds), how it is cut, by what, of which channel and queue; live or history."""
+
+    start_us: int
+    end_us: int
+    every: str = "all"
+    by: str | None = None
+    channel: str | None = None
+    queue: str | None = None
+    live: bool = False
+    now_us: int = 0
+
+
+class WaitingNow(Struct, frozen=True):
+    """Callers of a queue who wait now, and since when the first of them does (microseconds)."""
+
+    channel: str
+    queue: str
+    count: int
+    longest_since_us: int | None
+
+
+class AgentStatus(NamedTuple):
+    """An agent's state and since when (microseconds)."""
+
+    agent: str
+    state: str
+    since_us: int
+    reason: str | None
+    queues: tuple[str, ...]
+
+
+class Histogram(NamedTuple):
+    """A queue's waits of a stretch of time: counts by bucket, and their sum in microseconds."""
+
+    channel: str
+    queue: str
+    counts: dict[int, int]
+    sum_us: int
+
+
+class Figures:
+    """Everything read from the KPI topic so far."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._panes = PaneStore()
+        self._waiting: dict[tuple[str, str], dict[int, Waiting]] = {}
+        self._agents: dict[str, dict[int, AgentNow]] = {}
+        self._counters: dict[Place, dict[int, Counters]] = {}
+        self._partitions: dict[int, PartitionStatus] = {}
+        self._zones: dict[str, Days] = {}
+
+    # Records in
+
+    def load(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Take a record of the KPI topic; it replaces the earlier one of its key and partition."""
+        kind, *name = decode_key(key)
+        if kind == "pane":
+            self._panes.load(partition, name, value)
+            return
+        decoded = None if value is None else decode_value(kind, value)
+        if kind == "waiting":
+            _replace(self._waiting, (name[0], name[1]), partition, decoded)
+        elif kind == "agent":
+            _replace(self._agents, name[0], partition, decoded)
+        elif kind == "counters":
+            _replace(self._counters, (name[0], name[1]), partition, decoded)
+        elif kind == "partition" and decoded is not None:
+            self._partitions[partition] = decoded
+
+    # The moment
+
+    @property
+    def watermark_us(self) -> int | None:
+        """Return the largest event time of all partitions, None before the first event."""
+        return max((status.watermark for status in self._partitions.values()), default=0) or None
+
+    def partitions(self) -> dict[int, PartitionStatus]:
+        """Return how far each partition is."""
+        return dict(self._partitions)
+
+    def counters(self) -> dict[Place, dict[str, int]]:
+        """Return the events counted so far by channel and queue, then by type. They never fall."""
+        found: dict[Place, dict[str, int]] = {}
+        for place, parts in self._counters.items():
+            total = found.setdefault(place, {})
+            for part in parts.values():
+                for kind, count in part.events.items():
+                    total[kind] = total.get(kind, 0) + count
+        return found
+
+    def queues(self) -> list[tuple[str, str]]:
+        """Return channel and queue of every queue configured or seen, in order."""
+        places = {("call", queue) for queue in self.policy.queues} | set(self._waiting)
+        places.update(
+            (channel, queue) for channel, queue in self._counters if channel is not None and queue is not None
+        )
+        return sorted(places)
+
+    def waiting(self) -> list[WaitingNow]:
+        """Return who waits now, for every queue configured or seen."""
+        found = []
+        for place in self.queues():
+            parts = self._waiting.get(place, {}).values()
+            starts = [part.starts[0] for part in parts if part.starts]
+            found.append(WaitingNow(*place, sum(part.waiting for part in parts), min(starts, default=None)))
+        return found
+
+    def agents(self) -> list[AgentStatus]:
+        """Return every agent's state, by name."""
+        return [
+            AgentStatus(name, now.state, now.since, now.reason, tuple(now.queues))
+            for name, now in sorted((name, self._latest(parts)) for name, parts in self._agents.items())
+        ]
+
+    @staticmethod
+    def _latest(parts: dict[int, AgentNow]) -> AgentNow:
+        return max(parts.values(), key=lambda now: now.since)
+
+    # Rows
+
+    def rows(self, query: Query) -> list[Row]:
+        """Return the figures asked for: a row a stretch and group, the total of each stretch last.
+
+        Raises InputError when the question is not one, or 15-minute figures asked for are no longer kept.
+        """
+        if query.by is not None and query.by not in BY:
+            message = f"by: seen {query.by!r}, expected one of {', '.join(BY)}"
+            raise InputError(message)
+        zone = self._zone_of(query.queue)
+        rows: list[Row] = []
+        for begin, end in split(query.start_us, query.end_us, query.every, zone):
+            rows.extend(self._stretch(query, begin, end))
+        return rows
+
+    def histograms(self, query: Query, name: str) -> list[Histogram]:
+        """Return a histogram ("wait_answered" or "wait_abandoned") of the range, for every queue."""
+        found: dict[tuple[str, str], Total] = {place: Total() for place in self.queues()}
+        for of, total, _, _ in self._sums(query._replace(by="queue"), query.start_us, query.end_us):
+            if of.channel is not None and of.queue is not None:
+                found.setdefault((of.channel, of.queue), Total()).add(total)
+        shift = SHIFT[f"{name}_us"]
+        return [
+            Histogram(*place, total.counts.get(name, {}), total.bundle >> shift & (1 << 64) - 1)
+            for place, total in sorted(found.items())
+        ]
+
+    def _stretch(self, query: Query, begin: int, end: int) -> Iterator[Row]:
+        groups = self._groups(query, begin, end)
+        self._add_open_time(query, begin, end, groups)
+        statuses = self._statuses(query, end)
+        waiting = self._waiting_at(query, end, groups)
+        total = groups.pop(_TOTAL)
+        for group, parts in [*sorted(groups.items(), key=_by_name), (_TOTAL, total)]:
+            by = query.by if group != _TOTAL else None
+            kpis = figures(parts, self.policy, by, statuses, live=query.live)
+            kpis |= self._of_the_moment(query, end, group, by, waiting.get(group))
+            channel, queue, breakdown, value = group
+            yield Row(
+                rfc3339(begin), rfc3339(end), channel or query.channel, queue or query.queue, breakdown, value,
+                {kpi: kpis[kpi] for kpi in BY_ID},
+            )  # fmt: skip
+
+    def _groups(self, query: Query, begin: int, end: int) -> dict[Group, Parts]:
+        """Return the sums of each group by queue, and of all together."""
+        groups: dict[Group, Parts] = {_TOTAL: {}}
+        if query.by == "queue":
+            for channel, name in self.queues():
+                if query.channel in {None, channel} and query.queue in {None, name}:
+                    groups[channel, name, None, None] = {}
+        for of, total, start, length in self._sums(query, begin, end):
+            if of.channel is None and self._skip_time(query, of):
+                continue
+            for group in self._groups_of(query, of, start, length):
+                parts = groups.setdefault(group, {})
+                own = parts.get(of.queue)
+                if own is None:
+                    own = parts[of.queue] = Total()
+                own.add(total)
+        return groups
+
+    @staticmethod
+    def _skip_time(query: Query, of: Slice) -> bool:
+        """Tell whether a slice of agents' time is not asked for (other queues, or a channel's figures)."""
+        return query.channel is not None or (query.queue is not None and of.queue != query.queue)
+
+    def _groups_of(self, query: Query, of: Slice, start: int, length: int) -> Iterator[Group]:
+        """Yield the groups that a slice belongs to: its own, and the total if it is a part of it."""
+        time_of_all = of.channel is None and of.queue is None
+        in_total = of.breakdown is None and (of.channel is not None or (query.queue is not None) != time_of_all)
+        if in_total:
+            yield _TOTAL
+        by = query.by
+        if by == "queue" and of.breakdown is None and of.queue is not None:
+            for channel in self._channels(of):
+                yield channel, of.queue, None, None
+        elif by == "channel" and of.breakdown is None and of.channel is not None:
+            yield of.channel, None, None, None
+        elif by == "weekday" and in_total:
+            yield None, None, by, _WEEKDAYS[self._local(of.queue, start).weekday()]
+        elif by == "hour" and in_total and length <= INTERVAL:
+            yield None, None, by, f"{self._local(of.queue, start).hour:02d}"
+        elif by is not None and by == of.breakdown:
+            yield None, None, by, of.value
+
+    def _channels(self, of: Slice) -> list[str]:
+        """Return the channel of a slice, or for agents' time those of its queue."""
+        if of.channel is not None:
+            return [of.channel]
+        return [channel for channel, queue in self.queues() if queue == of.queue]
+
+    def _sums(self, query: Query, begin: int, end: int) -> Iterator[tuple[Slice, Total, int, int]]:
+        """Yield slice, sum, start and length (microseconds) of each pane that makes up a stretch of time."""
+        for length, first, last in self._lengths(query, begin, end):
+            wanted: set[str | None] = {None}
+            if query.by in BREAKDOWNS or (query.by == "hour" and length > INTERVAL // SECOND):
+                wanted.add(query.by)
+            for start in self._panes.starts(length, first, last):
+                for breakdown in wanted:
+                    for of, total in self._panes.sums(length, start, breakdown):
+                        if self._asked(query, of):
+                            yield of, total, start * SECOND, length * SECOND
+
+    @staticmethod
+    def _asked(query: Query, of: Slice) -> bool:
+        if of.channel is None:
+            return True
+        return query.channel in {None, of.channel} and query.queue in {None, of.queue}
+
+    def _lengths(self, query: Query, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (length, begin, end) in seconds of the panes that cover a stretch."""
+        if begin % INTERVAL or end % INTERVAL:
+            if begin % SLIDING or end % SLIDING:
+                message = "from, to: expected boundaries of 15 minutes"
+                raise InputError(message)
+            yield SLIDING // SECOND, begin // SECOND, end // SECOND
+            return
+        horizon = self._horizon(query)
+        if begin < horizon:
+            split_at = min(end, horizon)
+            for length in [length for length in self._panes.lengths() if length > INTERVAL // SECOND]:
+                yield length, begin // SECOND, split_at // SECOND
+            begin = split_at
+        yield INTERVAL // SECOND, begin // SECOND, end // SECOND
+
+    def _horizon(self, query: Query) -> int:
+        """Return the midnight from which on 15-minute panes answer the question; days answer before it."""
+        keep = self.policy.retention
+        narrow = query.by in {None, "queue", "channel", "hour", "weekday"}
+        oldest = keep.intervals if narrow else keep.breakdowns
+        if oldest is None or self.watermark_us is None:
+            return 0
+        return self._days(self._zone_of(query.queue)).around(max(0, self.watermark_us - oldest))[1]
+
+    # What is not in panes
+
+    def _add_open_time(self, query: Query, begin: int, end: int, groups: dict[Group, Parts]) -> None:
+        """Add the time of agents' states that still go on, and in sliding windows all of their time."""
+        if query.channel is not None:
+            return
+        sliding = bool(begin % INTERVAL or end % INTERVAL)
+        until = min(end, self._clock(query))
+        for name, parts in self._agents.items():
+            now = self._latest(parts)
+            bundle = time_in_states(now, begin, until, sliding=sliding)
+            if not bundle or (query.queue is not None and query.queue not in now.queues):
+                continue
+            names = [Slice(None, None), Slice(None, None, "agent", name), *(Slice(None, queue) for queue in now.queues)]
+            for of in names:
+                if self._skip_time(query, of) and of.breakdown is None:
+                    continue
+                for group in self._groups_of(query, of, begin, SLIDING):
+                    parts_of = groups.setdefault(group, {})
+                    parts_of.setdefault(of.queue, Total()).bundle += bundle
+
+    def _clock(self, query: Query) -> int:
+        """Return the time as far as it is known: the clock when live, the watermark in history."""
+        return query.now_us if query.live else self.watermark_us or 0
+
+    def _waiting_at(self, query: Query, end: int, groups: dict[Group, Parts]) -> dict[Group, int]:
+        """Return who waited at the end of a stretch: those who wait now, less who came since, plus who left since."""
+        found: dict[Group, int] = {}
+        now = {(place.channel, place.queue): place.count for place in self.waiting()}
+        since = self._growth_since(end)
+        for place, count in now.items():
+            if query.channel not in {None, place[0]} or query.queue not in {None, place[1]}:
+                continue
+            then = count - since.get(place, 0)
+            for group in ((*place, None, None), (place[0], None, None, None), _TOTAL):
+                if group in groups:
+                    found[group] = found.get(group, 0) + then
+        return found
+
+    def _growth_since(self, time_us: int) -> dict[Place, int]:
+        """Return by how much each queue has grown since a time: entered less answered, abandoned and flowed out."""
+        length = INTERVAL if time_us % INTERVAL == 0 else SLIDING
+        growth: dict[Place, int] = {}
+        for start in self._panes.starts(length // SECOND, time_us // SECOND, 1 << 40):
+            for of, total in self._panes.sums(length // SECOND, start, None):
+                if of.channel is not None:
+                    place = (of.channel, of.queue)
+                    growth[place] = growth.get(place, 0) + _growth(total.bundle)
+        return growth
+
+    def _of_the_moment(
+        self, query: Query, end: int, group: Group, by: str | None, waiting: int | None
+    ) -> dict[str, Figure]:
+        """Return the figures that are of the moment at which the stretch ends."""
+        status = "open" if end > self._clock(query) else "final"
+        asked = by in {None, "queue", "channel"}
+        longest = agents = None
+        if query.live and asked and end > query.now_us:
+            longest = self._longest_wait(query, group)
+            agents = self._agents_in(query, group) if by != "channel" else None
+        return {
+            "waiting": Figure(waiting if asked else None, waiting if asked else None, None, "count", status),
+            "longest_wait": Figure(longest, None, None, "s", status),
+            "agents": Figure(agents, agents, None, "count", status),
+        }
+
+    def _longest_wait(self, query: Query, group: Group) -> float | None:
+        channel, queue = group[0] or query.channel, group[1] or query.queue
+        starts = [
+            place.longest_since_us
+            for place in self.waiting()
+            if place.longest_since_us is not None and channel in {None, place.channel} and queue in {None, place.queue}
+        ]
+        return max(0, query.now_us - min(starts)) / SECOND if starts else None
+
+    def _agents_in(self, query: Query, group: Group) -> int:
+        queue = group[1] or query.queue
+        return sum(agent.state != "offline" and (queue is None or queue in agent.queues) for agent in self.agents())
+
+    def _statuses(self, query: Query, end: int) -> dict[bool, str]:
+        """Return the status of figures that a returning customer can change (True), and of the others (False)."""
+        watermark = self.watermark_us or 0
+        if end > max(watermark, query.now_us if query.live else 0):
+            return {True: "open", False: "open"}
+        lateness = self.policy.lateness
+        window = max(limits.return_window for limits in (self.policy.defaults, *self.policy.queues.values()))
+        return {
+            customers: "final" if watermark >= end + lateness + (window if customers else 0) else "provisional"
+            for customers in (True, False)
+        }
+
+    def _zone_of(self, queue: str | None) -> str:
+        return (self.policy.defaults if queue is None else self.policy.of(queue)).time_zone
+
+    def _days(self, zone: str) -> Days:
+        return self._zones.setdefault(zone, Days(zone))
+
+    def _local(self, queue: str | None, time_us: int) -> datetime:
+        zone = self._days(self._zone_of(queue)).zone
+        return datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(zone)
+
+
+def _replace(parts: dict[Any, dict[int, Any]], key: Any, partition: int, value: Any) -> None:
+    if value is not None:
+        parts.setdefault(key, {})[partition] = value
+    elif key in parts:
+        parts[key].pop(partition, None)
+
+
+def _growth(bundle: int) -> int:
+    count = (1 << 32) - 1
+    entered, *left = (bundle >> SHIFT[name] & count for name in ("entered", "answered", "abandoned", "flowed_out"))
+    return entered - sum(left)
+
+
+def _by_name(item: tuple[Group, Parts]) -> tuple[str, ...]:
+    return tuple(part or "" for part in item[0])

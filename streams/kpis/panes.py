@@ -1,0 +1,141 @@
+"""Panes as a reader keeps them: every partition's part as it came, added up and decoded when first asked for.
+
+A part replaces the earlier one of the same partition, so reading a topic again, or from the start, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from schemas.panes import Pane, decode_value
+from streams.engine.measures import SHIFT
+from streams.engine.slices import Slice
+
+Counts = dict[str, dict[int, int]]
+"""Counts by histogram and bucket."""
+_PARTITIONS: Final = 12
+"""Bits of a partition's number in the key of a part."""
+_DECODED: Final = 6000
+"""Stretches of which the sums are kept decoded; of the others only the parts."""
+
+
+class Total:
+    """A sum of panes: one bundle of measures, and histograms."""
+
+    __slots__ = ("bundle", "counts")
+
+    def __init__(self, bundle: int = 0) -> None:
+        self.bundle = bundle
+        self.counts: Counts = {}
+
+    def add(self, other: Total) -> None:
+        """Add another sum to this one."""
+        self.bundle += other.bundle
+        self.count(other.counts)
+
+    def count(self, counts: Counts) -> None:
+        """Add counts to the histograms."""
+        for name, more in counts.items():
+            merged = self.counts.get(name)
+            if merged is None:
+                self.counts[name] = dict(more)
+                continue
+            for index, number in more.items():
+                merged[index] = merged.get(index, 0) + number
+
+
+class Stretch:
+    """The parts of one stretch of time, by breakdown, then by slice and partition; and their sums."""
+
+    __slots__ = ("parts", "sums")
+
+    def __init__(self) -> None:
+        self.parts: dict[str | None, dict[int, bytes]] = {}
+        self.sums: dict[str | None, dict[int, Total]] = {}
+
+
+class PaneStore:
+    """All panes read so far."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Slice, int] = {}
+        self.slices: list[Slice] = []
+        self._stretches: dict[int, dict[int, Stretch]] = {}
+        self._decoded: OrderedDict[tuple[int, int], None] = OrderedDict()
+
+    def load(self, partition: int, name: Sequence[object], value: bytes | None) -> None:
+        """Take a pane's record; ``name`` is its decoded key after "pane"."""
+        length, start, *rest = name
+        of = Slice(*rest)  # type: ignore[arg-type]
+        number = self._numbers.get(of)
+        if number is None:
+            number = self._numbers[of] = len(self.slices)
+            self.slices.append(of)
+        stretches = self._stretches.setdefault(int(length), {})  # type: ignore[call-overload]
+        self._put(stretches, int(start), number << _PARTITIONS | partition, of.breakdown, value)  # type: ignore[call-overload]
+
+    def _put(
+        self, stretches: dict[int, Stretch], start: int, key: int, breakdown: str | None, value: bytes | None
+    ) -> None:
+        stretch = stretches.get(start)
+        if stretch is None:
+            stretch = stretches[start] = Stretch()
+        parts = stretch.parts.setdefault(breakdown, {})
+        sums = stretch.sums.get(breakdown)
+        if sums is not None:
+            sums.pop(key >> _PARTITIONS, None)
+            if value is not None or len(parts) > 1:
+                del stretch.sums[breakdown]
+        if value is not None:
+            parts[key] = value
+            return
+        parts.pop(key, None)
+        if not parts:
+            del stretch.parts[breakdown]
+            stretch.sums.pop(breakdown, None)
+        if not stretch.parts:
+            del stretches[start]
+
+    def lengths(self) -> Iterable[int]:
+        """Return the lengths of panes there are, in seconds."""
+        return self._stretches.keys()
+
+    def starts(self, length: int, begin: int, end: int) -> list[int]:
+        """Return the starts of the stretches of a length that lie wholly within (seconds)."""
+        stretches = self._stretches.get(length, {})
+        if (end - begin) // length < len(stretches):
+            first = begin + -begin % length if length in {10, 900} else begin
+            if length in {10, 900}:
+                return [start for start in range(first, end - length + 1, length) if start in stretches]
+        return sorted(start for start in stretches if begin <= start and start + length <= end)
+
+    def sums(self, length: int, start: int, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
+        """Yield the sums over all partitions of each slice of a stretch; do not change them."""
+        stretch = self._stretches[length][start]
+        sums = stretch.sums.get(breakdown)
+        if sums is None:
+            sums = stretch.sums[breakdown] = _sums(stretch.parts.get(breakdown, {}))
+            self._remember(length, start)
+        for number, total in sums.items():
+            yield self.slices[number], total
+
+    def _remember(self, length: int, start: int) -> None:
+        self._decoded[length, start] = None
+        self._decoded.move_to_end((length, start))
+        while len(self._decoded) > _DECODED:
+            (old_length, old_start), _ = self._decoded.popitem(last=False)
+            stretch = self._stretches.get(old_length, {}).get(old_start)
+            if stretch is not None:
+                stretch.sums.clear()
+
+
+def _sums(parts: dict[int, bytes]) -> dict[int, Total]:
+    sums: dict[int, Total] = {}
+    for key, value in parts.items():
+        pane: Pane = decode_value("pane", value)
+        total = sums.setdefault(key >> _PARTITIONS, Total())
+        total.bundle += sum(count << SHIFT[measure] for measure, count in pane.measures.items())
+        total.count({name: dict(pairs) for name, pairs in pane.histograms.items()})
+    return sums
