@@ -139,9 +139,14 @@ def _time(fact: Fact) -> Any:
 
 def _now(agent: Agent) -> AgentNow:
     time, _, state, reason, queues = agent.facts[-1]
+    since = time
+    for fact in reversed(agent.facts):
+        if fact[2:4] != (state, reason):
+            break
+        since = fact[0]
     recent = bisect_left(agent.facts, time - RECENT, key=_time)
     states = [(fact[0], fact[2]) for fact in agent.facts[max(0, recent - 1) :]]
-    return AgentNow(state, time, reason, list(queues), states[-_MOST:])
+    return AgentNow(state, since, reason, list(queues), states[-_MOST:])
 
 
 _MOST: Final = 500

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.engine.calls import CHANNEL, CONNECTED, FLOWED, LEFT, WAITING, Call, Leg, Visit
+from streams.engine.calls import CHANNEL, CONNECTED, FLOWED, LEFT, MOVED_ON, WAITING, Call, Leg, Visit
 from streams.engine.histogram import bucket
 from streams.engine.measures import ONE, SHIFT
 from streams.engine.policy import Policy, QueuePolicy
@@ -76,6 +76,8 @@ def _visit(given: list[Credit], visit: Visit, limits: QueuePolicy, slices: Slice
             reached = _REACHED if as_of > visit.start + limits.threshold else 0
             given.append((visit.start, where, _ENTERED + reached, None))
             return
+    if outcome == MOVED_ON:
+        decided = min(decided, visit.start + limits.maximum_wait)
     wait = decided - visit.start
     cohort = _ENTERED + _decided(outcome, visit.reason, wait, limits)
     given.append((visit.start, where, cohort, None))

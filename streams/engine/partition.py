@@ -24,7 +24,7 @@ from streams.engine.contacts import decode as decode_contact
 from streams.engine.credits import Credit, credits_of, lost
 from streams.engine.marker import MARKER, Marker, PolicyChangedError, StateCorruptError, fingerprint
 from streams.engine.panes import Panes, Records
-from streams.engine.policy import DAY, MINUTE, Policy
+from streams.engine.policy import DAY, MINUTE, SECOND, Policy
 from streams.engine.slices import Slices
 from streams.engine.timers import Timers
 
@@ -263,7 +263,8 @@ class Partition:
     # Time
 
     def advance(self, now_us: int) -> None:
-        """Let the time be ``now_us`` (microseconds): credit what is due to those who still wait."""
+        """Let the time be ``now_us`` (microseconds, taken down to a full second): credit what is due to those who still wait."""
+        now_us -= now_us % SECOND
         for key, name in self._timers.due(now_us):
             customer = self._customers.get(key)
             contact = customer.contacts.get(name) if customer is not None else None
