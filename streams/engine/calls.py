@@ -93,11 +93,12 @@ class Visit:
 class Leg:
     """One conversation with one agent: ``start`` to ``end`` (microseconds), its holds, its after-call work."""
 
-    __slots__ = ("agent", "end", "held", "hold", "hold_since", "start", "transferred", "visit", "wrap_up")
+    __slots__ = ("agent", "end", "held", "hold", "hold_since", "level", "start", "transferred", "visit", "wrap_up")
 
-    def __init__(self, visit: Visit, agent: str, start: int) -> None:
+    def __init__(self, visit: Visit, agent: str, level: str | None, start: int) -> None:
         self.visit = visit
         self.agent = agent
+        self.level = level
         self.start = start
         self.end: int | None = None
         self.hold = 0
@@ -209,7 +210,7 @@ def _answered(call: Call, fact: Fact) -> None:
     if visit.outcome != CONNECTED:
         visit.decide(CONNECTED, time)
         visit.agent, visit.level = agent, fact[6]
-    call.legs.append(Leg(visit, agent, time))
+    call.legs.append(Leg(visit, agent, fact[6], time))
 
 
 def _held(call: Call, fact: Fact) -> None:

@@ -35,8 +35,8 @@ class Contact:
         self.waiting: tuple[str, int] | None = None
 
     def busy(self, horizon: int) -> bool:
-        """Tell whether it goes on: not finished, and its last fact not before ``horizon``."""
-        return not self.call.finished and self.facts[-1][0] >= horizon
+        """Tell whether it goes on: somebody waits, or is talking and has been since ``horizon`` at the earliest."""
+        return self.waiting is not None or (not self.call.finished and self.facts[-1][0] >= horizon)
 
     def encode(self) -> bytes:
         """Return the contact's record: a head, then the facts."""

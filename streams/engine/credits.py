@@ -109,7 +109,7 @@ def _leg(given: list[Credit], leg: Leg, slices: Slices) -> None:
     if leg.end is None:
         return
     where = slices.visit(CHANNEL, leg.visit.queue, leg.visit.traits)
-    who = slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.visit.level)
+    who = slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.level)
     talk = leg.end - leg.start - leg.hold
     bundle = _HANDLED + (talk << _TALK) + (leg.hold << _HOLD) + (leg.wrap_up << _WRAP_UP)
     if leg.held:
@@ -132,4 +132,4 @@ def _resolution(
         if not returned and not call.transferred:
             bundle += _FIRST_CONTACT
     given.append((visit.start, slices.visit(CHANNEL, visit.queue, visit.traits), bundle, None))
-    given.append((visit.start, slices.person(CHANNEL, visit.queue, leg.agent, visit.level), bundle, None))
+    given.append((visit.start, slices.person(CHANNEL, visit.queue, leg.agent, leg.level), bundle, None))

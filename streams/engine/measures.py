@@ -11,6 +11,7 @@ Counts take 32 bits (2,147,483,647 a pane), sums of microseconds 64 (292,000 yea
 from __future__ import annotations
 
 import struct
+from itertools import compress
 from typing import Final, NamedTuple
 
 COUNT: Final = 32
@@ -87,4 +88,4 @@ def unpack(bundle: int) -> dict[str, int]:
     Raises OverflowError when the total is negative or too large: such a pane is corrupt.
     """
     lanes = _lanes.unpack(bundle.to_bytes(_SIZE, "little"))
-    return {name: lane for name, lane in zip(NAMES, lanes, strict=True) if lane}
+    return dict(zip(compress(NAMES, lanes), filter(None, lanes), strict=True))

@@ -1,7 +1,7 @@
 """Panes: stretches of event time cut into slices, each with a bundle of measures and its histograms.
 
-Credits are added to what is pending; `flush` adds what is pending to the totals, rolls intervals up into days, and returns the
-records of the panes that changed. Whatever order credits and withdrawals came in, the totals are the same. Panes further
+Credits are added to what is pending; `flush` adds what is pending to the totals and returns the
+records of the panes that changed. An interval is rolled up into its day once the allowed lateness has passed. Whatever order credits and withdrawals came in, the totals are the same. Panes further
 behind the watermark than their retention are dropped, and what is still credited to them is dropped too.
 """
 
@@ -18,6 +18,8 @@ from streams.engine.policy import INTERVAL, SECOND, SLIDING, Days, Policy, Reten
 from streams.engine.slices import Slice, Slices
 
 Records = list[tuple[bytes, bytes | None]]
+Changed = dict[tuple[int, int], set[int]]
+"""Slices that changed, by (length, start) of their pane."""
 _CODES = 17
 """Bits that a bucket's code takes in the key of a histogram's count."""
 _MASK = (1 << _CODES) - 1
@@ -102,6 +104,8 @@ class Panes:
         self._intervals = Pending(INTERVAL)
         self.stretches: dict[tuple[int, int], Stretch] = {}
         """By (length, start) in microseconds."""
+        self.graduated = 0
+        """Intervals that end by then are in their days (microseconds)."""
         self._no_sliding = policy.retention.sliding == 0
         self._dropped: dict[tuple[str, int], int] = {}
 
@@ -126,48 +130,66 @@ class Panes:
 
     def flush(self, watermark: int) -> Records:
         """Bring the totals up to date and return the records of what changed, deletions included."""
-        changed: dict[tuple[int, int], set[int]] = {}
+        changed: Changed = {}
         self._merge(self._sliding, watermark, changed)
         self._merge(self._intervals, watermark, changed)
+        self._graduate(watermark, changed)
         records = [self._record(pane, number) for pane, numbers in changed.items() for number in numbers]
         records.extend(self._expire(watermark))
         return records
 
-    def _merge(self, pending: Pending, watermark: int, changed: dict[tuple[int, int], set[int]]) -> None:
+    def _merge(self, pending: Pending, watermark: int, changed: Changed) -> None:
+        """Add what is pending to its panes; what belongs to a graduated interval also to its day."""
+        length = pending.length
         for start, cells, counts in pending.take():
+            graduated = length == INTERVAL and start + INTERVAL <= self.graduated
             for number, bundle in cells.items():
                 more = counts.get(number)
                 if not bundle and not more:
                     continue
-                if not self._expired(pending.length, start, number, watermark):
-                    self._add((pending.length, start), number, bundle, more, changed)
-                if pending is self._intervals and self._keep.days != 0:
+                if graduated:
                     self._roll_up(start, number, bundle, more, watermark, changed)
+                if (length == INTERVAL and not graduated) or not self._expired(length, start, number, watermark):
+                    self._add((length, start), number, bundle, more, changed)
+
+    def _graduate(self, watermark: int, changed: Changed) -> None:
+        """Add the intervals that no late event can reach any more to their days, once each."""
+        until = watermark - self._policy.lateness
+        if self._keep.days == 0 or until - until % INTERVAL <= self.graduated:
+            return
+        before, self.graduated = self.graduated, until - until % INTERVAL
+        ready = [
+            start
+            for length, start in self.stretches
+            if length == INTERVAL and before < start + INTERVAL <= self.graduated
+        ]
+        for start in sorted(ready):
+            stretch = self.stretches[INTERVAL, start]
+            for number, bundle in stretch.bundles.items():
+                self._roll_up(start, number, bundle, stretch.counts.get(number), watermark, changed)
+
+    def graduated_at(self, watermark: int) -> None:
+        """Know, after restoring, which intervals are in their days already."""
+        until = watermark - self._policy.lateness
+        self.graduated = max(0, until - until % INTERVAL)
 
     def _add(
-        self,
-        pane: tuple[int, int],
-        number: int,
-        bundle: int,
-        counts: dict[int, int] | None,
-        changed: dict[tuple[int, int], set[int]],
+        self, pane: tuple[int, int], number: int, bundle: int, counts: dict[int, int] | None, changed: Changed
     ) -> None:
         stretch = self.stretches.get(pane)
         if stretch is None:
             stretch = self.stretches[pane] = Stretch()
         stretch.add(number, bundle, counts)
-        changed.setdefault(pane, set()).add(number)
+        numbers = changed.get(pane)
+        if numbers is None:
+            changed[pane] = {number}
+        else:
+            numbers.add(number)
 
     def _roll_up(
-        self,
-        start: int,
-        number: int,
-        bundle: int,
-        counts: dict[int, int] | None,
-        watermark: int,
-        changed: dict[tuple[int, int], set[int]],
+        self, start: int, number: int, bundle: int, counts: dict[int, int] | None, watermark: int, changed: Changed
     ) -> None:
-        """Add an interval's change to its day, in the queue's zone, and to that day's hour."""
+        """Add an interval, or its change, to its day in the queue's zone, and to that day's hour."""
         name = self._slices.names[number]
         days = self.days_of(name.queue)
         midnight, next_midnight = days.around(start)
@@ -239,10 +261,8 @@ class Panes:
         key = self._key(pane, number)
         if bundle is None:
             return key, None
-        histograms: dict[str, list[tuple[int, int]]] = {}
-        for code, count in sorted(stretch.counts.get(number, {}).items()):
-            histograms.setdefault(HISTOGRAMS[code >> 16], []).append(((code & 0xFFFF) - _HALF, count))
-        return key, msgspec.json.encode(Pane(unpack(bundle), histograms))
+        counts = stretch.counts.get(number)
+        return key, _encode(Pane(unpack(bundle), _histograms(counts) if counts else {}))
 
     def restore(self, key: tuple[object, ...], pane: Pane) -> None:
         """Take a pane back from its record; ``key`` is the decoded one, after "pane"."""
@@ -256,3 +276,18 @@ class Panes:
         }
         bundle = sum(value << SHIFT[measure] for measure, value in pane.measures.items())
         self.stretches.setdefault(at, Stretch()).add(number, bundle, counts)
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _histograms(counts: dict[int, int]) -> dict[str, list[tuple[int, int]]]:
+    """Return counts by bucket code as lists of (bucket, count) by histogram."""
+    histograms: dict[str, list[tuple[int, int]]] = {}
+    for code in sorted(counts):
+        name = HISTOGRAMS[code >> 16]
+        pairs = histograms.get(name)
+        if pairs is None:
+            pairs = histograms[name] = []
+        pairs.append(((code & 0xFFFF) - _HALF, counts[code]))
+    return histograms

@@ -82,6 +82,7 @@ class Partition:
         self._expiry: dict[int, list[bytes]] = {}
         self._dirty: dict[tuple[bytes, str], Contact | None] = {}
         self._waiting: dict[str, dict[tuple[bytes, str], int]] = {}
+        self._waiting_told: dict[str, Waiting] = {}
         self._waiting_changed: set[str] = set()
         self._counters: dict[tuple[str | None, str | None], dict[str, int]] = {}
         self._counters_changed: set[tuple[str | None, str | None]] = set()
@@ -282,7 +283,9 @@ class Partition:
         return self.offset != self._flushed_offset or bool(self._dirty) or self._panes.pending or self._agents.pending
 
     def flush(self) -> Changes:
-        """Return the records of what changed since the last flush, and forget that it did."""
+        """Return the records of what changed since the last flush, and forget that it did; nothing when nothing did."""
+        if not self.has_changes:
+            return Changes([], [])
         self._drop_expired()
         self.sequence += 1
         agents_state, agents_now = self._agents.flush(self.watermark, self.policy.lateness)
@@ -315,6 +318,9 @@ class Partition:
         for queue in self._waiting_changed:
             starts = self._waiting[queue].values()
             value = Waiting(len(starts), nsmallest(LONGEST_WAITS, starts))
+            if self._waiting_told.get(queue) == value:
+                continue
+            self._waiting_told[queue] = value
             records.append((msgspec.json.encode(("waiting", CHANNEL, queue)), msgspec.json.encode(value)))
         self._waiting_changed = set()
         return records
@@ -428,6 +434,7 @@ class Partition:
         status = marker.status
         self.offset = self._flushed_offset = status.offset
         self.sequence, self.watermark = status.sequence, status.watermark
+        self._panes.graduated_at(self.watermark)
         self.counted, self.duplicate = status.counted, status.duplicate
         self.refused = {Reason(reason): count for reason, count in status.refused.items()}
 
@@ -471,6 +478,7 @@ class Partition:
                 self._counters[name[0], name[1]] = value.events
             elif kind == "waiting":
                 self._waiting.setdefault(name[1], {})
+                self._waiting_told[name[1]] = value
 
 
 def _learn(contact: Contact, fact: Fact) -> bool | None:
