@@ -35,14 +35,15 @@ _facts_decoder = msgspec.msgpack.Decoder(list[tuple[int, bytes, str, str | None,
 
 
 class Agent:
-    """One agent's states, oldest first, and the hours whose record is out of date."""
+    """One agent's states, oldest first, the hours whose record is out of date, and what was last told."""
 
-    __slots__ = ("dirty", "facts", "ids")
+    __slots__ = ("dirty", "facts", "ids", "told")
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
         self.ids: set[bytes] = set()
         self.dirty: set[int] = set()
+        self.told = b""
 
 
 class Agents:
@@ -105,7 +106,10 @@ class Agents:
                 facts = agent.facts[begin:end]
                 state.append((_key(name, hour), msgspec.msgpack.encode(facts) if facts else None))
             agent.dirty.clear()
-            now.append((msgspec.json.encode(("agent", name)), msgspec.json.encode(_now(agent))))
+            told = msgspec.json.encode(_now(agent))
+            if told != agent.told:
+                agent.told = told
+                now.append((msgspec.json.encode(("agent", name)), told))
         self._changed.clear()
         return state, now
 
@@ -127,6 +131,10 @@ class Agents:
         agent.facts.extend(facts)
         agent.facts.sort(key=lambda fact: fact[:2])
         agent.ids.update(fact[1] for fact in facts)
+
+    def restore_now(self, name: str, record: bytes) -> None:
+        """Know what was last told of an agent."""
+        self._agents.setdefault(name, Agent()).told = record
 
 
 def _key(name: str, hour: int) -> bytes:

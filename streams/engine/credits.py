@@ -63,7 +63,7 @@ def credits_of(
 
 def lost(visit: Visit, limits: QueuePolicy, as_of: int) -> bool:
     """Tell whether a visit without an outcome has waited for so long that its end must have been lost."""
-    return as_of >= visit.start + limits.maximum_wait
+    return as_of > visit.start + limits.maximum_wait
 
 
 def _visit(given: list[Credit], visit: Visit, limits: QueuePolicy, slices: Slices, as_of: int) -> None:

@@ -474,6 +474,8 @@ class Partition:
             value: Any = decode_value(kind, record)
             if kind == "pane":
                 self._panes.restore(tuple(name), value)
+            elif kind == "agent":
+                self._agents.restore_now(name[0], record)
             elif kind == "counters":
                 self._counters[name[0], name[1]] = value.events
             elif kind == "waiting":
