@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 # A stream of events is a large thing to draw, which is no fault of the test.
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
-settings.register_profile("quick", max_examples=40, deadline=None, print_blob=True, suppress_health_check=SLOW_TO_DRAW)
+settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True, suppress_health_check=SLOW_TO_DRAW)
 settings.register_profile(
     "thorough", max_examples=3000, deadline=None, print_blob=True, suppress_health_check=SLOW_TO_DRAW
 )

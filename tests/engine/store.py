@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from schemas import panes as wire
+from schemas.agents import AgentStateChanged
 from schemas.events import Event, encode
 from schemas.panes import AgentNow, Counters, Pane, PartitionStatus, Waiting
 from streams.engine.partition import Partition, Record, Refusal
@@ -18,7 +19,23 @@ Slice = tuple[int, str | None, str | None, str | None, str | None]
 
 def records(events: Iterable[Event], offset: int = 0) -> list[Record]:
     """Return events as the broker holds them, the first at ``offset``."""
-    return [Record(offset + i, event.time_us, b"key", encode(event)) for i, event in enumerate(events)]
+    return [Record(offset + i, event.time_us, key(event), encode(event)) for i, event in enumerate(events)]
+
+
+def key(event: Event) -> bytes:
+    """Return the key of an event's record: what follows the @ of a contact's name, else the contact, or the agent."""
+    if isinstance(event, AgentStateChanged):
+        return event.agent_id.encode()
+    return identity(event.contact_id).encode()
+
+
+def identity(contact_id: str) -> str:
+    """Return whose contact it is, in the names of generated contacts.
+
+    >>> identity("c1@x"), identity("c2")
+    ('x', 'c2')
+    """
+    return contact_id.partition("@")[2] or contact_id
 
 
 class Store:

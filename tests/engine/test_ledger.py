@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.events import Event
 from streams.engine.policy import INTERVAL
+from tests.engine.agreement import as_of
 from tests.engine.store import Store
 from tests.engine.traffic import POLICY, clocks, deliveries
 from tests.oracle.figures import Oracle
@@ -51,7 +52,7 @@ def test_the_ledger_balances_in_every_interval(data: st.DataObject) -> None:
     now = data.draw(clocks(events))
     store = Store(POLICY)
     store.feed(arrived, now)
-    oracle = Oracle(events, POLICY, now)
+    oracle = as_of(store, events, now)
     for queue, intervals in by_queue(store.flush()).items():
         carried = 0
         for start in sorted(intervals):

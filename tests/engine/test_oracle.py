@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from schemas.agents import AgentStateChanged
 from schemas.events import Event
+from streams.engine.policy import HOUR
 from tests.engine.agreement import assert_agrees, assert_days_agree
 from tests.engine.store import Store
 from tests.engine.traffic import POLICY, clocks, deliveries
+from tests.oracle.make import moment
+
+PATIENT = structs.replace(POLICY, lateness=24 * HOUR)
 
 
 @given(st.data())
@@ -20,7 +26,20 @@ def test_the_figures_of_a_stream_are_the_oracles(data: st.DataObject) -> None:
     assert store.feed(arrived, now) == []
     store.flush()
     assert_agrees(store, events, now)
-    assert_days_agree(store, events, now)
+
+
+@given(st.data())
+def test_the_days_of_a_stream_are_the_oracles(data: st.DataObject) -> None:
+    """What is behind the allowed lateness is added up by the days and hours of each queue's zone."""
+    _, arrived = data.draw(deliveries(contacts=4))
+    store = Store(PATIENT)
+    store.feed(arrived)
+    hours = data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=3))
+    for number, hour in enumerate(hours):
+        late = max(event.time_us for event in arrived) + hour * HOUR
+        arrived = [*arrived, AgentStateChanged(id=str(number), time=moment(late), agent_id="nobody", state="offline")]
+        assert store.feed(arrived[-1:], late) == []
+        assert_days_agree(store.flush(), arrived, late)
 
 
 @given(deliveries(contacts=3), st.sampled_from([0, 1, 20_000_000, 900_000_000]))

@@ -94,6 +94,7 @@ def contact(draw: st.DrawFn, name: str, base: int) -> list[CallEvent]:
     plot = draw(st.one_of(st.sampled_from(PLOTS), st.lists(st.sampled_from(ACTS), min_size=1, max_size=7)))
     time = base + draw(st.sampled_from([0, 1, 60, 895, 900, 3600, 3660, 4500])) * SECOND
     customer, queue = draw(st.sampled_from(CUSTOMERS)), draw(st.sampled_from(QUEUES))
+    whose = f"{name}@{customer}" if customer else name
     lost = draw(st.one_of(st.just(-1), st.integers(0, len(plot) - 1))) if len(plot) > 1 else -1
     events = []
     for number, act in enumerate(plot):
@@ -102,7 +103,7 @@ def contact(draw: st.DrawFn, name: str, base: int) -> list[CallEvent]:
         if act == "queued" and number:
             queue = draw(st.sampled_from(QUEUES))
         if number != lost:
-            events.append(draw(fact(name, number, act, time, queue, customer)))
+            events.append(draw(fact(whose, number, act, time, queue, customer)))
     return events
 
 
@@ -112,7 +113,7 @@ def fact(
 ) -> CallEvent:
     """One event of a contact, its optional fields there or not."""
     fields: dict[str, Any] = {"id": f"{contact}.{number}", "time": moment(time), "contact_id": contact}
-    if customer is not None and (number == 0 or draw(st.booleans())):
+    if customer is not None and draw(st.booleans()):
         fields["customer_id"] = customer
     if act == "queued":
         fields |= {"queue": queue, "language": draw(st.sampled_from([None, "es"]))}

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from schemas.agents import AgentStateChanged
+from tests.oracle.calls import digest
 
 MEASURE = {"available": "available_us", "busy": "on_contact_us", "wrap_up": "on_contact_us", "paused": "paused_us"}
 
@@ -27,7 +28,7 @@ def stays(events: Iterable[AgentStateChanged]) -> list[Stay]:
     once = {(event.agent_id, event.id): event for event in events}
     result = []
     for agent in sorted({agent for agent, _ in once}):
-        changes = sorted((e for (who, _), e in once.items() if who == agent), key=lambda e: (e.time_us, e.id))
+        changes = sorted((e for (who, _), e in once.items() if who == agent), key=lambda e: (e.time_us, digest(e.id)))
         ends = [later.time_us for _, later in pairwise(changes)] + [None]
         for change, end in zip(changes, ends, strict=True):
             stay = Stay(agent, change.state, change.reason, frozenset(change.queues), change.time_us, end)
@@ -36,11 +37,10 @@ def stays(events: Iterable[AgentStateChanged]) -> list[Stay]:
 
 
 def now(events: Iterable[AgentStateChanged]) -> dict[str, Stay]:
-    """Return the stay that lasts, for each agent; it starts where the state was first taken up without a break."""
+    """Return the stay that lasts, for each agent; it began where state and reason were taken up without a break since."""
     current: dict[str, Stay] = {}
     for stay in stays(events):
         before = current.get(stay.agent)
-        if before is not None and before.state == stay.state:
-            stay = stay._replace(start=before.start)
-        current[stay.agent] = stay
+        goes_on = before is not None and (before.state, before.reason) == (stay.state, stay.reason)
+        current[stay.agent] = stay._replace(start=before.start) if before is not None and goes_on else stay
     return current

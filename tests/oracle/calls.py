@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from schemas.calls import (
     CallAbandoned,
@@ -106,13 +107,7 @@ class Contact:
     @property
     def resolved_at(self) -> int | None:
         """Return when it was resolved: its last end, unless that says it was not."""
-        return self.ends[-1][0] if self.ends and self.ends[-1][1] and self.last_answered else None
-
-    @property
-    def last_answered(self) -> Visit | None:
-        """Return the last visit, in order of starts, that was answered."""
-        answered = [visit for visit in self.visits if visit.outcome == "answered"]
-        return answered[-1] if answered else None
+        return self.ends[-1][0] if self.ends and self.ends[-1][1] and self.conversations else None
 
     @property
     def open_conversation(self) -> Conversation | None:
@@ -122,9 +117,14 @@ class Contact:
 
 
 def in_order(events: Iterable[CallEvent]) -> list[CallEvent]:
-    """Return the facts of one contact without duplicates, by time, then type, then id."""
-    once = {event.id: event for event in events}.values()
-    return sorted(once, key=lambda event: (event.time_us, ORDER.index(type(event)), event.id))
+    """Return the facts of one contact by time, then type, then the digest of the id; the first of each id."""
+    facts = sorted(events, key=lambda event: (event.time_us, ORDER.index(type(event)), digest(event.id)))
+    return list({fact.id: fact for fact in reversed(facts)}.values())[::-1]
+
+
+def digest(name: str) -> bytes:
+    """Return what decides between facts of the same time and type: ids are opaque, their own order means nothing."""
+    return blake2b(name.encode(), digest_size=8).digest()
 
 
 def read(events: Iterable[CallEvent]) -> Contact:
@@ -208,9 +208,10 @@ def _answer(contact: Contact, fact: CallAnswered) -> None:
 
 def _leave(contact: Contact, fact: CallAbandoned | CallFlowedOut, outcome: str, reason: str | None) -> None:
     implied = [visit for visit in _matching(contact, fact) if visit.implied and visit.at == fact.time_us]
-    visit = implied[-1] if implied else _visit_of(contact, fact)
+    visit = implied[0] if implied else _visit_of(contact, fact)
     if visit is not None and (visit.implied or visit.outcome != outcome):
         visit.decide(outcome, fact.time_us, reason)
+        contact.conversations = [one for one in contact.conversations if one.visit is not visit]
 
 
 def _hold(conversation: Conversation | None, fact: CallHeld | CallResumed) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -46,9 +46,14 @@ class Outcome(NamedTuple):
 
 
 class Oracle:
-    """The figures of some events under a policy, as of ``now``."""
+    """The figures of some events under a policy, as of ``now``.
 
-    def __init__(self, events: Iterable[Event], policy: Policy, now: int) -> None:
+    ``identity`` says whose a contact is, by the keys of its records; itself where nobody is known.
+    """
+
+    def __init__(
+        self, events: Iterable[Event], policy: Policy, now: int, identity: Callable[[str], str] | None = None
+    ) -> None:
         self.policy, self.now = policy, now
         facts = defaultdict(list)
         self.changes: list[AgentStateChanged] = []
@@ -58,12 +63,16 @@ class Oracle:
             else:
                 facts[event.contact_id].append(event)
         self.contacts = [calls.read(facts[contact_id]) for contact_id in sorted(facts)]
+        for contact in self.contacts:
+            whose = identity(contact.contact_id) if identity is not None else contact.contact_id
+            if whose != contact.contact_id:
+                contact.customer = whose
         self.counts = [*self._visits(), *self._conversations(), *self._resolutions(), *self._agents()]
 
     def outcome(self, visit: Visit) -> Outcome:
         """Return what became of a visit: one that waited for the longest allowed time without an outcome is lost."""
         lost_at = visit.start + self.policy.of(visit.queue).maximum_wait
-        if visit.outcome is None and self.now >= lost_at:
+        if visit.outcome is None and self.now > lost_at:
             return Outcome("flowed_out", lost_at, "lost")
         if visit.implied and visit.at is not None and visit.at > lost_at:
             return Outcome("flowed_out", lost_at, "lost")
@@ -123,10 +132,10 @@ class Oracle:
 
     def _resolutions(self) -> Iterator[Count]:
         for contact in self.contacts:
-            visit = contact.last_answered
-            if contact.resolved_at is None or visit is None:
+            if contact.resolved_at is None:
                 continue
             last = contact.conversations[-1]
+            visit = last.visit
             breakdowns = _breakdowns(visit, last.agent, last.level)
             measures = {
                 "resolved": True,
@@ -167,18 +176,30 @@ class Oracle:
         """Return the measures of each slice of each stretch of ``length`` microseconds; zeros are left out."""
         return self._panes(lambda count: count.time - count.time % length)
 
-    def days(self) -> dict[Slice, dict[str, int]]:
-        """Return the measures of each day in the queue's zone."""
-        return self._panes(lambda count: midnight(count.time, self.zone(count.queue)))
+    def days(self, until: int) -> dict[Slice, dict[str, int]]:
+        """Return the measures of each day in the queue's zone, from the intervals that ended by ``until``."""
+        return self._panes(lambda count: midnight(count.time, self.zone(count.queue)), until)
+
+    def hours(self, until: int) -> dict[Slice, dict[str, int]]:
+        """Return the same by hour of the day, as the clocks of the queue's zone show it."""
+        panes: dict[Slice, Counter[str]] = defaultdict(Counter)
+        for count in self.counts:
+            if not count.listed and count.value and count.time - count.time % QUARTER + QUARTER <= until:
+                zone = self.zone(count.queue)
+                hour = f"{civil(count.time, zone).hour:02}"
+                key = (midnight(count.time, zone), count.channel, count.queue, "hour", hour)
+                panes[key][count.measure] += count.value
+        return {key: dict(measures) for key, measures in panes.items()}
 
     def zone(self, queue: str | None) -> str:
         """Return the zone in which a queue's days are counted."""
         return self.policy.defaults.time_zone if queue is None else self.policy.of(queue).time_zone
 
-    def _panes(self, start_of: Callable[[Count], int]) -> dict[Slice, dict[str, int]]:
+    def _panes(self, start_of: Callable[[Count], int], until: int | None = None) -> dict[Slice, dict[str, int]]:
         panes: dict[Slice, Counter[str]] = defaultdict(Counter)
         for count in self.counts:
-            if not count.listed and count.value:
+            open_still = until is not None and count.time - count.time % QUARTER + QUARTER > until
+            if not count.listed and count.value and not open_still:
                 for breakdown, value in [(None, None), *count.breakdowns.items()]:
                     key = (start_of(count), count.channel, count.queue, breakdown, value)
                     panes[key][count.measure] += count.value
@@ -224,13 +245,12 @@ def _clip(start: int, end: int) -> Iterator[tuple[int, int]]:
         start = cut
 
 
+def civil(time: int, zone: str) -> datetime:
+    """Return a time as the clocks of a zone show it."""
+    return datetime.fromtimestamp(time // 1_000_000, UTC).astimezone(ZoneInfo(zone))
+
+
 def midnight(time: int, zone: str) -> int:
     """Return when the day of a time began in a zone."""
-    local = datetime.fromtimestamp(time // 1_000_000, UTC).astimezone(ZoneInfo(zone))
-    return at_midnight(local.year, local.month, local.day, zone)
-
-
-def at_midnight(year: int, month: int, day: int, zone: str, later: int = 0) -> int:
-    """Return when a civil day, or one ``later`` days after it, begins in a zone."""
-    civil = datetime(year, month, day) + timedelta(days=later)
-    return round(civil.replace(tzinfo=ZoneInfo(zone)).timestamp()) * 1_000_000
+    day = civil(time, zone)
+    return round(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()) * 1_000_000

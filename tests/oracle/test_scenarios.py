@@ -227,7 +227,7 @@ SCENARIOS = [
     Scenario(
         "a visit without an outcome is lost after the maximum wait",
         [event("queued", 0, queue="sales")],
-        10800,
+        10801,
         {
             place(0): {"entered": 1, "cohort_flowed_out": 1, "reached_threshold": 1},
             place(180): {"flowed_out": 1},
@@ -313,14 +313,14 @@ def test_the_measures_are_those_reckoned_by_hand(scenario: Scenario) -> None:
 
 
 def test_agents_are_in_their_last_state_since_they_took_it_up() -> None:
-    """A repeated state goes on; a later change, in order of time, decides."""
+    """The latest in order of time decides; the same state and reason again go on, another reason begins anew."""
     changes = [
-        state("ana", 30, "busy"),
+        state("ana", 30, "available", queues=["sales"]),
         state("ana", 10, "available"),
-        state("ana", 20, "available", reason="again"),
+        state("ana", 5, "busy"),
         state("eva", 5, "paused"),
         state("eva", 7, "paused", reason="lunch"),
     ]
     now = agents.now(changes)
-    assert (now["ana"].state, now["ana"].start) == ("busy", us(30))
-    assert (now["eva"].state, now["eva"].start, now["eva"].reason) == ("paused", us(5), "lunch")
+    assert (now["ana"].state, now["ana"].start, now["ana"].queues) == ("available", us(10), {"sales"})
+    assert (now["eva"].state, now["eva"].start, now["eva"].reason) == ("paused", us(7), "lunch")
