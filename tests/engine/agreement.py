@@ -34,6 +34,8 @@ def assert_days_agree(store: Store, events: Iterable[Event], now: int) -> None:
     oracle = as_of(store, events, now)
     until = store.partition.watermark - store.policy.lateness
     agree("days", _with(store.measures(DAILY), hour=False), oracle.days(until))
+    lengths = {(start, queue): oracle.length_of_day(start, queue) for start, _, queue, _, _ in oracle.days(until)}
+    agree("lengths of days", store.lengths_of_days(), lengths)
     agree("hours", _with(store.measures(DAILY), hour=True), oracle.hours(until))
 
 

@@ -11,8 +11,10 @@ from schemas.agents import AgentStateChanged
 from schemas.events import Event, encode
 from schemas.panes import AgentNow, Counters, Pane, PartitionStatus, Waiting
 from streams.engine.partition import Partition, Record, Refusal
-from streams.engine.policy import Policy
+from streams.engine.policy import DAILY, HOUR, SECOND, Policy
 
+SHIFTS = (-HOUR, -HOUR // 2, 0, HOUR // 2, HOUR)
+"""By how much a day can be longer than 24 hours."""
 Topic = dict[bytes, bytes]
 Slice = tuple[int, str | None, str | None, str | None, str | None]
 
@@ -83,9 +85,15 @@ class Store:
         return {key[1:]: wire.decode_value(kind, value) for key, value in decoded.items() if key[0] == kind}
 
     def panes(self, length: int) -> dict[Slice, Pane]:
-        """Return the panes of a length in microseconds; times in microseconds."""
+        """Return the panes of a length in microseconds, times in microseconds; days have 23 to 25 hours."""
         found: dict[tuple[Any, ...], Pane] = self._of_kind("pane")
-        return {(key[1] * 1_000_000, *key[2:]): pane for key, pane in found.items() if key[0] == length // 1_000_000}
+        seconds = {length // SECOND} if length < DAILY else {(DAILY + shift) // SECOND for shift in SHIFTS}
+        return {(key[1] * SECOND, *key[2:]): pane for key, pane in found.items() if key[0] in seconds}
+
+    def lengths_of_days(self) -> dict[tuple[int, str | None], int]:
+        """Return the lengths of the panes of days, in microseconds, by start and queue."""
+        found: dict[tuple[Any, ...], Pane] = self._of_kind("pane")
+        return {(key[1] * SECOND, key[3]): key[0] * SECOND for key in found if key[0] * SECOND > DAILY // 2}
 
     def measures(self, length: int) -> dict[Slice, dict[str, int]]:
         """Return the measures of the panes that hold any."""

@@ -191,6 +191,11 @@ class Oracle:
                 panes[key][count.measure] += count.value
         return {key: dict(measures) for key, measures in panes.items()}
 
+    def length_of_day(self, start: int, queue: str | None) -> int:
+        """Return the microseconds from a midnight to the next in a queue's zone."""
+        zone = self.zone(queue)
+        return midnight(start + 30 * 3_600_000_000, zone) - start
+
     def zone(self, queue: str | None) -> str:
         """Return the zone in which a queue's days are counted."""
         return self.policy.defaults.time_zone if queue is None else self.policy.of(queue).time_zone

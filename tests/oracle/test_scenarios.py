@@ -322,5 +322,5 @@ def test_agents_are_in_their_last_state_since_they_took_it_up() -> None:
         state("eva", 7, "paused", reason="lunch"),
     ]
     now = agents.now(changes)
-    assert (now["ana"].state, now["ana"].start, now["ana"].queues) == ("available", us(10), {"sales"})
+    assert (now["ana"].state, now["ana"].start, now["ana"].queues) == ("available", us(10), frozenset({"sales"}))
     assert (now["eva"].state, now["eva"].start, now["eva"].reason) == ("paused", us(7), "lunch")
