@@ -1,0 +1,242 @@
+"""The board's HTTP side: the wallboard's files, the API, the stream and the metrics. A thin shell around `View`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any, Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from streams.board import answers
+from streams.board.broadcast import CLIENTS, Broadcast
+from streams.board.exporter import Exporter
+from streams.board.feed import Feed
+from streams.board.parameters import BadRequestError, asked, stream_asked
+from streams.board.view import View
+from streams.kpis.figures import Figures
+from streams.kpis.registry import KPIS, definitions
+from streams.settings import Settings
+from streams.telemetry import Fact
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+VIEW: Final = web.AppKey("view", View)
+BROADCAST: Final = web.AppKey("broadcast", Broadcast)
+REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
+_STALLED: Final = 30.0
+"""Seconds after which a client that takes nothing is let go."""
+_HEADER: Final = 200
+"""Characters of a name in a file's name or header."""
+_TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_serving = Fact(logging.INFO, "The board is served.", logger=logging.getLogger("streams.board"))
+_failed = Fact(logging.ERROR, "A request failed.", logger=logging.getLogger("streams.board"))
+
+
+def application(view: View, language: str = "es", *, agents: bool = False) -> web.Application:
+    """Return the web application over a view."""
+    app = web.Application(middlewares=[_errors], client_max_size=0)
+    app[VIEW] = view
+    app[REGISTRY] = _registry(view, app, agents=agents)
+    app.cleanup_ctx.append(_broadcasting)
+    app.on_response_prepare.append(_secure)
+    app.router.add_get("/", _page(language))
+    app.router.add_get("/static/{name}", _static())
+    app.router.add_get("/api/v1/kpis", _kpis)
+    app.router.add_get("/api/v1/definitions", _definitions)
+    app.router.add_get("/api/v1/stream", _stream)
+    app.router.add_get("/api/v1/status", _status)
+    app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/healthz", _health)
+    app.router.add_get("/readyz", _readiness)
+    return app
+
+
+def serve(settings: Settings, host: str | None = None, port: int | None = None) -> None:
+    """Read the figures and serve them until interrupted."""
+    feed = Feed(settings.kafka, lambda: Figures(settings.policy))
+    app = application(
+        View(feed, settings.policy, settings.alarms), settings.board.language, agents=settings.board.agents_in_metrics
+    )
+    address = settings.board.host if host is None else host, settings.board.port if port is None else port
+    feed.start()
+    try:
+        web.run_app(
+            app, host=address[0], port=address[1], access_log=None, print=_announce(*address), shutdown_timeout=2
+        )
+    finally:
+        feed.stop()
+
+
+def _announce(host: str, port: int) -> Callable[..., None]:
+    return lambda *_: _serving(host=host, port=port)
+
+
+def _registry(view: View, app: web.Application, *, agents: bool) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    registry.register(Exporter(view, agents=agents, clients=lambda: app[BROADCAST].clients if BROADCAST in app else 0))
+    return registry
+
+
+async def _broadcasting(app: web.Application) -> Any:
+    app[BROADCAST] = Broadcast(app[VIEW])
+    yield
+    await app[BROADCAST].close()
+
+
+async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except BadRequestError as error:
+        return _problem(400, str(error), parameter=error.parameter, seen=error.seen, expected=error.expected)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _problem(error.status, error.reason)
+    except ConnectionResetError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last place where it can be told
+        _failed(path=request.path, error=repr(error))
+        return _problem(500, "The board failed to answer; its log says why.")
+
+
+def _problem(status: int, text: str, **more: str | None) -> web.Response:
+    return _json({"error": {"message": text, **more}}, status)
+
+
+def _json(body: object, status: int = 200) -> web.Response:
+    return web.Response(body=answers.as_json(body), status=status, content_type="application/json", charset="utf-8")
+
+
+# Files. All are read at the start: no path of a request reaches the file system.
+
+
+def _page(language: str) -> Handler:
+    text = (files("streams.board") / "static" / "index.html").read_text("utf-8")
+    page = text.replace("{{language}}", "en" if language == "en" else "es")
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-cache"})
+
+    return handler
+
+
+def _static() -> Handler:
+    found = {
+        file.name: (file.read_bytes(), _TYPES[file.name.rpartition(".")[2]])
+        for file in (files("streams.board") / "static").iterdir()
+        if file.name.rpartition(".")[2] in _TYPES
+    }
+
+    async def handler(request: web.Request) -> web.Response:
+        if request.match_info["name"] not in found:
+            raise web.HTTPNotFound
+        body, kind = found[request.match_info["name"]]
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"})
+
+    return handler
+
+
+# Figures
+
+
+async def _kpis(request: web.Request) -> web.Response:
+    view = request.app[VIEW]
+    question = asked(_given(request), view.now_us(), view.zone)
+    if not view.feed.ready:
+        return _loading(view)
+    answer = await asyncio.to_thread(view.answer, question)
+    if question.format == "json":
+        return _json(answer)
+    text = await asyncio.to_thread(answers.as_csv, answer.rows, [kpi.id for kpi in KPIS])
+    return web.Response(
+        text=text, content_type="text/csv", charset="utf-8",
+        headers={
+            "Content-Disposition": 'attachment; filename="kpis.csv"', "X-Zone": answer.zone,
+            "X-As-Of": answer.as_of, "X-Watermark": answer.watermark or "",
+        },
+    )  # fmt: skip
+
+
+async def _definitions(request: web.Request) -> web.Response:
+    return _json({"version": version("centralita"), "zone": request.app[VIEW].zone, "kpis": definitions()})
+
+
+async def _status(request: web.Request) -> web.Response:
+    view = request.app[VIEW]
+    return _json(await asyncio.to_thread(view.status))
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    body = await asyncio.to_thread(encode, request.app[REGISTRY])
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def _health(_: web.Request) -> web.Response:
+    return _json({"status": "ok"})
+
+
+async def _readiness(request: web.Request) -> web.Response:
+    condition = request.app[VIEW].feed.condition()
+    ready = request.app[VIEW].feed.ready
+    return _json({"ready": ready, "feed": condition._asdict()}, 200 if ready else 503)
+
+
+def _loading(view: View) -> web.Response:
+    response = _problem(
+        503, f"The board is loading: {view.feed.loaded} records read. Ask again when /readyz says ready."
+    )
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def _given(request: web.Request) -> dict[str, list[str]]:
+    return {name: request.query.getall(name) for name in request.query}
+
+
+# The stream
+
+
+async def _stream(request: web.Request) -> web.StreamResponse:
+    key = stream_asked(_given(request))
+    broadcast = request.app[BROADCAST]
+    if broadcast.clients >= CLIENTS:
+        return _problem(503, f"{CLIENTS} wallboards are connected already; another board can serve more.")
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    await response.prepare(request)
+    messages = broadcast.messages(key)
+    try:
+        async for message in messages:
+            await asyncio.wait_for(response.write(message), _STALLED)
+    except (ConnectionResetError, TimeoutError):
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        await messages.aclose()
+    return response

@@ -1,0 +1,25 @@
+"""The command `centralita board`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+@click.command
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; default 8080 or the setting board.port.")
+@click.option("--host", help="Address to listen at; default 127.0.0.1 or the setting board.host.")
+@click.pass_obj
+def command(settings: Callable[[], Settings], port: int | None, host: str | None) -> None:
+    """Serve the wallboard, the API, the stream and the metrics until Ctrl-C.
+
+    Example: centralita board --port 8080
+    """
+    from streams.board.api import serve  # noqa: PLC0415 - help needs none of it
+
+    serve(settings(), host, port)

@@ -1,0 +1,214 @@
+"""The figures for Prometheus, made at each scrape: what has gone vanishes, what is known is always there.
+
+Counts of known queues are 0 when nothing happened; a ratio without a denominator has no sample. No sample has a timestamp: how old the figures
+are is said by `contact_center_watermark_timestamp_seconds`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeHistogramMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from schemas.rows import Figure, Row
+from streams.board import metrics
+from streams.board.view import View
+from streams.engine.histogram import upper
+from streams.engine.policy import SECOND
+from streams.kpis.figures import Query
+from streams.kpis.windows import window
+
+_STATES = ("available", "busy", "wrap_up", "paused", "offline")
+
+
+class Exporter(Collector):
+    """A collector over a view. ``agents`` adds series by agent, which are many."""
+
+    def __init__(self, view: View, *, agents: bool = False, clients: Callable[[], int] = lambda: 0) -> None:
+        self._view = view
+        self._agents = agents
+        self._clients = clients
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the registry need not collect when the exporter is registered."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all series."""
+        yield from self._own()
+        if not self._view.feed.ready:
+            return
+        with self._view.feed.lock:
+            yield from self._counters()
+            yield from self._now()
+            yield from self._policy()
+            yield from self._windows()
+
+    def _own(self) -> Iterator[Metric]:
+        condition = self._view.feed.condition()
+        yield _one(metrics.UP, "1 when the figures are complete", float(self._view.feed.ready))
+        yield _one(metrics.LIVE, "1 when the figures are complete and current", float(condition.state == "live"))
+        yield _one(metrics.CLIENTS, "Wallboards connected to the stream", self._clients())
+        if condition.state in {"live", "behind"}:
+            yield _one(metrics.UNPROCESSED, "Events that no worker has counted yet", condition.behind)
+
+    def _counters(self) -> Iterator[Metric]:
+        figures = self._view.feed.figures
+        events = CounterMetricFamily(
+            metrics.EVENTS, "Events counted, by kind; duplicates count once", labels=[*metrics.PLACE, "event"]
+        )
+        for (channel, queue), kinds in sorted(figures.counters().items(), key=lambda item: _place(*item[0])):
+            for kind, count in sorted(kinds.items()):
+                events.add_metric([*_place(channel, queue), kind], count)
+        yield events
+        statuses = figures.partitions()
+        duplicate = CounterMetricFamily(metrics.DUPLICATE, "Records whose event was known already")
+        duplicate.add_metric([], sum(status.duplicate for status in statuses.values()))
+        yield duplicate
+        refused: Tally[str] = Tally()
+        for status in statuses.values():
+            refused.update(status.refused)
+        family = CounterMetricFamily(
+            metrics.REFUSED, "Records that are no events to count, by reason", labels=["reason"]
+        )
+        for reason, count in sorted(refused.items()):
+            family.add_metric([reason], count)
+        yield family
+        watermark = GaugeMetricFamily(
+            metrics.WATERMARK, "Largest event time, by partition of the events", labels=["partition"]
+        )
+        for number, status in sorted(statuses.items()):
+            if status.watermark:
+                watermark.add_metric([str(number)], status.watermark / SECOND)
+        yield watermark
+
+    def _now(self) -> Iterator[Metric]:
+        figures = self._view.feed.figures
+        waiting = GaugeMetricFamily(metrics.WAITING, "Callers waiting now", labels=metrics.PLACE)
+        longest = GaugeMetricFamily(
+            metrics.LONGEST,
+            "When the caller entered who waits longest now; absent when nobody waits",
+            labels=metrics.PLACE,
+        )
+        for place in figures.waiting():
+            labels = _place(place.channel, place.queue)
+            waiting.add_metric(labels, place.count)
+            if place.longest_since_us is not None:
+                longest.add_metric(labels, place.longest_since_us / SECOND)
+        yield waiting
+        yield longest
+        agents = figures.agents()
+        states = Tally(agent.state for agent in agents)
+        family = GaugeMetricFamily(metrics.AGENTS, "Distinct agents in a state now", labels=["state"])
+        for state in _STATES:
+            family.add_metric([state], states[state])
+        yield family
+        if self._agents:
+            since = GaugeMetricFamily(
+                metrics.AGENT_STATE, "Since when an agent is in its state", labels=["agent", "state"]
+            )
+            for agent in agents:
+                since.add_metric([agent.agent, agent.state], agent.since_us / SECOND)
+            yield since
+
+    def _policy(self) -> Iterator[Metric]:
+        target = GaugeMetricFamily(metrics.TARGET, "Service level aimed at", labels=metrics.PLACE)
+        threshold = GaugeMetricFamily(metrics.THRESHOLD, "T of the service level", labels=metrics.PLACE)
+        short = GaugeMetricFamily(metrics.SHORT, "Abandons with at most this wait are short", labels=metrics.PLACE)
+        for place in self._view.feed.figures.waiting():
+            labels, policy = _place(place.channel, place.queue), self._view.policy.of(place.queue)
+            target.add_metric(labels, policy.target)
+            threshold.add_metric(labels, policy.threshold / SECOND)
+            short.add_metric(labels, policy.short_abandon / SECOND)
+        yield from (target, threshold, short)
+
+    def _windows(self) -> Iterator[Metric]:
+        rows = {name: self._rows(name, "queue") for name in metrics.WINDOWS}
+        yield from _families(rows, metrics.WINDOWED, lambda row: _place(row.channel, row.queue))
+        if self._agents:
+            by_agent = {name: self._rows(name, "agent") for name in metrics.WINDOWS}
+            yield from _families(by_agent, ("agent", "window"), lambda row: [row.value or ""], "_by_agent")
+        yield from self._histograms()
+
+    def _query(self, name: str, by: str) -> Query:
+        now_us = self._view.now_us()
+        start, end = window(name, now_us, self._view.zone)
+        return Query(start, end, "all", by, None, None, live=True, now_us=now_us)
+
+    def _rows(self, name: str, by: str) -> list[Row]:
+        rows = self._view.feed.figures.rows(self._query(name, by))
+        return rows[:-1]  # the total is the sum that Prometheus can make itself
+
+    def _histograms(self) -> Iterator[Metric]:
+        for histogram, (name, text) in metrics.HISTOGRAMS.items():
+            family = GaugeHistogramMetricFamily(name, text, labels=metrics.WINDOWED)
+            for span in metrics.WINDOWS:
+                for place in self._view.feed.figures.histograms(self._query(span, "queue"), histogram):
+                    threshold = self._view.policy.of(place.queue).threshold / SECOND
+                    labels = [*_place(place.channel, place.queue), span]
+                    family.add_metric(labels, cumulative(place.counts, threshold), gsum_value=place.sum_us / SECOND)
+            yield family
+
+
+def cumulative(counts: Mapping[int, int], threshold: float) -> list[tuple[str, float]]:
+    """Return how many waited at most each bound; the queue's T is one of them.
+
+    >>> from streams.engine.histogram import bucket
+    >>> cumulative({bucket(20_000_000): 3, bucket(21_000_000): 1}, 20)[5:7]
+    [('20.0', 3), ('30.0', 4)]
+    """
+    bounds = sorted({*metrics.BOUNDS, threshold})
+    found = [(str(float(bound)), sum(n for index, n in counts.items() if upper(index) <= bound)) for bound in bounds]
+    return [*found, ("+Inf", sum(counts.values()))]
+
+
+def _families(
+    rows: Mapping[str, list[Row]], labels: tuple[str, ...], place: Callable[[Row], list[str]], suffix: str = ""
+) -> Iterator[Metric]:
+    for kpi in metrics.exported():
+        found = [([*place(row), name], row.kpis[kpi.id]) for name in rows for row in rows[name] if kpi.id in row.kpis]
+        yield _family(
+            metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), labels, found, lambda f: f.value
+        )
+        if metrics.has_parts(kpi):
+            top, bottom = metrics.part_names(kpi.id, kpi.unit)
+            yield _family(
+                top + suffix,
+                f"{kpi.name}, numerator: {metrics.terms_of(kpi.numerator)}",
+                labels,
+                found,
+                lambda f: f.numerator,
+            )
+            yield _family(
+                bottom + suffix,
+                f"{kpi.name}, denominator: {metrics.terms_of(kpi.denominator)}",
+                labels,
+                found,
+                lambda f: f.denominator,
+            )
+
+
+def _family(
+    name: str,
+    text: str,
+    labels: tuple[str, ...],
+    found: list[tuple[list[str], Figure]],
+    part: Callable[[Figure], float | None],
+) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, figure in found:
+        value = part(figure)
+        if value is not None:
+            family.add_metric(values, value)
+    return family
+
+
+def _place(channel: str | None, queue: str | None) -> list[str]:
+    return [queue or "", channel or ""]
+
+
+def _one(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)

@@ -1,0 +1,312 @@
+"""Reads `contact-center.kpis` from the beginning, all partitions, committed records only, and keeps `Figures` up to date.
+
+A partition's records are handed over when the last one of their transaction (``["partition"]``) is there, so a reader never sees half
+a commit. Ready when the end of every partition, as it was at the start, has been reached. The client reconnects by itself;
+when the topic was made anew, the figures are read anew.
+
+    connecting -> loading -> live <-> behind        events wait and no partition moves for 10 s: no worker processes them
+                               ^ v
+                           disconnected             no answer of a broker for 3 s
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from schemas.panes import PartitionStatus, decode_key
+from streams.settings import KafkaSettings
+from streams.telemetry import Fact
+
+BATCH: Final = 2_000
+HELD: Final = 50_000
+"""Records of one transaction held back at most; a larger one is shown as it comes."""
+POLL: Final = 0.1
+LOST_AFTER: Final = 3.0
+BEHIND_AFTER: Final = 10.0
+_PROBE_EVERY: Final = 1.0
+_PROBE_TIMEOUT: Final = 2.0
+_LAST: Final = b'["partition"]'
+_COUNTERS: Final = b'["counters"'
+_ANEW: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - the client names its own codes so
+
+_log = logging.getLogger("streams.board")
+_loaded = Fact(logging.INFO, "The figures are complete.", logger=_log)
+_lost = Fact(logging.WARNING, "Kafka does not answer; the figures stand still.", logger=_log)
+_back = Fact(logging.INFO, "Kafka answers again.", logger=_log)
+_again = Fact(logging.WARNING, "Reading the figures failed and starts again.", logger=_log)
+_unread = Fact(logging.ERROR, "A record of the figures cannot be read and is left out.", logger=_log)
+
+
+class Loads(Protocol):
+    """What the feed fills."""
+
+    def load(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Take one record of the topic; no value deletes."""
+
+    def partitions(self) -> dict[int, PartitionStatus]:
+        """Return how far the worker is, by partition."""
+
+
+F = TypeVar("F", bound=Loads)
+
+
+class Condition(NamedTuple):
+    """How far the figures can be trusted: a state of the drawing above, records read, events no worker has taken."""
+
+    state: str
+    loaded: int
+    behind: int
+
+
+class TopicAnewError(Exception):
+    """The topic is not the one that was read so far."""
+
+
+class Feed(Generic[F]):
+    """Figures of all partitions, filled by a thread. Hold `lock` while reading `figures`."""
+
+    def __init__(
+        self, kafka: KafkaSettings, figures: Callable[[], F], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.figures = figures()
+        self.lock = threading.RLock()
+        self.ready = False
+        self.version = 0
+        self.loaded = 0
+        self.last_events: dict[tuple[str | None, str | None], int] = {}
+        """Milliseconds at which a queue's last event was committed."""
+        self.changed: Callable[[], None] = lambda: None
+        self._kafka = kafka
+        self._make = figures
+        self._clock = clock
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._answered: float | None = None
+        self._progress = Progress()
+
+    def start(self) -> None:
+        """Begin to read, in threads of its own."""
+        for work in (self._read, self._probe):
+            thread = threading.Thread(target=work, name=f"board{work.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End the threads, within a few seconds."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(5)
+
+    def condition(self) -> Condition:
+        """Tell whether the figures are complete and current."""
+        now = self._clock()
+        behind = self._progress.behind
+        if self._answered is None:
+            state = "connecting"
+        elif now - self._answered > LOST_AFTER:
+            state = "disconnected"
+        elif not self.ready:
+            state = "loading"
+        else:
+            state = "behind" if self._progress.stalled(now) else "live"
+        return Condition(state, self.loaded, behind)
+
+    # Reading
+
+    def _read(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._follow()
+            except TopicAnewError as anew:
+                _again(error=str(anew))
+            except KafkaException as error:
+                _again(error=str(error.args[0]))
+            self._stop.wait(1)
+
+    def _follow(self) -> None:
+        consumer = Consumer(
+            client(
+                self._kafka, group_id="centralita-board", enable_auto_commit=False, isolation_level="read_committed",
+                auto_offset_reset="error", enable_partition_eof=True, queued_max_messages_kbytes=32_768,
+            )
+        )  # fmt: skip
+        try:
+            partitions = _partitions(consumer, self._topic("kpis"))
+            self._begin()
+            consumer.assign([TopicPartition(self._topic("kpis"), number, OFFSET_BEGINNING) for number in partitions])
+            self._tail(consumer, Ends(consumer, self._topic("kpis"), partitions))
+        finally:
+            consumer.close()
+
+    def _begin(self) -> None:
+        with self.lock:
+            self.figures = self._make()
+            self.ready = False
+            self.loaded = 0
+            self.last_events = {}
+
+    def _tail(self, consumer: Any, ends: Ends) -> None:
+        held: dict[int, list[Any]] = {}
+        while not self._stop.is_set():
+            whole: list[Any] = []
+            for message in consumer.consume(BATCH, POLL):
+                if message.error() is not None:
+                    ends.reached(message)
+                    continue
+                ends.read(message)
+                waiting = held.setdefault(message.partition(), [])
+                waiting.append(message)
+                if message.key() == _LAST or len(waiting) >= HELD or not self.ready:
+                    whole += waiting
+                    waiting.clear()
+            if whole:
+                self.load(whole)
+            if not self.ready and ends.all_reached():
+                self.ready = True
+                _loaded(records=self.loaded, partitions=len(ends.missing_at_start))
+                self._tell()
+
+    def load(self, messages: Iterable[Any]) -> None:
+        """Take records as Kafka's client gives them."""
+        with self.lock:
+            for message in messages:
+                self._load(message)
+        self._tell()
+
+    def _load(self, message: Any) -> None:
+        self.loaded += 1
+        key = message.key()
+        try:
+            self.figures.load(message.partition(), key, message.value())
+            if key.startswith(_COUNTERS):
+                _, channel, queue = decode_key(key)
+                place = channel, queue
+                self.last_events[place] = max(self.last_events.get(place, 0), message.timestamp()[1])
+        except (ValueError, TypeError, AttributeError) as error:  # of another version, or not ours
+            _unread(partition=message.partition(), offset=message.offset(), error=str(error))
+
+    def _tell(self) -> None:
+        self.version += 1
+        self.changed()
+
+    # Asking whether Kafka answers and whether events wait
+
+    def _probe(self) -> None:
+        admin: Any = AdminClient(client(self._kafka))
+        was_lost = False
+        while not self._stop.wait(_PROBE_EVERY if self._answered is not None else 0.2):
+            try:
+                ends = _ends(admin, self._topic("events"))
+            except (KafkaException, TimeoutError):
+                ends = None
+            if ends is not None:
+                self._answered = self._clock()
+                with self.lock:
+                    done = {number: status.offset for number, status in self.figures.partitions().items()}
+                self._progress.see(ends, done, self._clock())
+            lost = self.condition().state == "disconnected"
+            if lost != was_lost:
+                (_lost if lost else _back)()
+                was_lost = lost
+
+    def _topic(self, name: str) -> str:
+        return f"{self._kafka.prefix}.{name}"
+
+
+class Ends:
+    """Which partitions have been read to where they ended at the start."""
+
+    def __init__(self, consumer: Any, topic: str, partitions: list[int]) -> None:
+        self.missing_at_start = {
+            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10, cached=False)[1]
+            for number in partitions
+        }
+        self._missing = {number for number, end in self.missing_at_start.items() if end > 0}
+
+    def read(self, message: Any) -> None:
+        """Take note of a record."""
+        if message.partition() in self._missing and message.offset() + 1 >= self.missing_at_start[message.partition()]:
+            self._missing.discard(message.partition())
+
+    def reached(self, message: Any) -> None:
+        """Take note of the end of a partition; raise what is not one and does not heal by itself."""
+        error = message.error()
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client names its own codes so
+            self._missing.discard(message.partition())
+        elif error.code() in _ANEW:
+            raise TopicAnewError(str(error))
+        elif error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise KafkaException(error)
+
+    def all_reached(self) -> bool:
+        """Tell whether nothing is missing."""
+        return not self._missing
+
+
+class Progress:
+    """Events that no worker has taken yet, and since when no partition of them has moved."""
+
+    def __init__(self) -> None:
+        self.behind = 0
+        self._done: dict[int, int] = {}
+        self._since: dict[int, float] = {}
+
+    def see(self, ends: dict[int, int], done: dict[int, int], now: float) -> None:
+        """Compare the ends of the events topic with the offsets that the figures cover."""
+        self.behind = 0
+        for number, end in ends.items():
+            offset = done.get(number, 0)
+            missing = max(0, end - offset)
+            self.behind += missing
+            if not missing or self._done.get(number) != offset:
+                self._since.pop(number, None)
+            if missing:
+                self._since.setdefault(number, now)
+            self._done[number] = offset
+
+    def stalled(self, now: float) -> bool:
+        """Tell whether events wait in a partition that has not moved for `BEHIND_AFTER` seconds."""
+        return any(now - since > BEHIND_AFTER for since in list(self._since.values()))
+
+
+def client(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
+    """Return the client's configuration: where, who and how, and what else is given (``_`` stands for ``.``)."""
+    protocol = kafka.security_protocol
+    found = {
+        "bootstrap.servers": kafka.bootstrap,
+        "client.id": "centralita-board",
+        "security.protocol": protocol.lower(),
+        "sasl.mechanism": kafka.sasl_mechanism if protocol.startswith("SASL") else None,
+        "sasl.username": kafka.sasl_username,
+        "sasl.password": kafka.sasl_password,
+        "ssl.ca.location": kafka.ssl_cafile,
+        "ssl.certificate.location": kafka.ssl_certfile,
+        "ssl.key.location": kafka.ssl_keyfile,
+        "reconnect.backoff.max.ms": 1_000,
+        "log_level": 3,
+    } | {name.replace("_", "."): value for name, value in more.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _partitions(consumer: Any, topic: str) -> list[int]:
+    found = consumer.list_topics(topic, timeout=10).topics[topic]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return sorted(found.partitions)
+
+
+def _ends(admin: Any, topic: str) -> dict[int, int]:
+    """Return where the partitions of a topic end; asks the broker."""
+    found = admin.list_topics(topic, timeout=_PROBE_TIMEOUT).topics[topic]
+    if found.error is not None:
+        return {}
+    asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in found.partitions}
+    answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_PROBE_TIMEOUT)
+    return {place.partition: answer.result(_PROBE_TIMEOUT).offset for place, answer in answers.items()}

@@ -1,0 +1,87 @@
+"""Every Prometheus series of the board: its name, its labels and what its help says. Bounded labels; agents only when asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streams.kpis.registry import KPIS, Kpi, Terms
+
+PREFIX: Final = "contact_center"
+WINDOWS: Final = ("5m", "15m", "30m", "60m", "today")
+PLACE: Final = ("queue", "channel")
+WINDOWED: Final = (*PLACE, "window")
+_SUFFIX: Final = {"ratio": "_ratio", "s": "_seconds", "count": ""}
+_VARIANT: Final = "service_level_sl"
+
+WATERMARK: Final = f"{PREFIX}_watermark_timestamp_seconds"
+EVENTS: Final = f"{PREFIX}_events"
+REFUSED: Final = f"{PREFIX}_refused_events"
+DUPLICATE: Final = f"{PREFIX}_duplicate_events"
+WAITING: Final = f"{PREFIX}_waiting"
+LONGEST: Final = f"{PREFIX}_longest_wait_start_timestamp_seconds"
+AGENTS: Final = f"{PREFIX}_agents"
+AGENT_STATE: Final = f"{PREFIX}_agent_state_start_timestamp_seconds"
+TARGET: Final = f"{PREFIX}_target_ratio"
+THRESHOLD: Final = f"{PREFIX}_service_level_threshold_seconds"
+SHORT: Final = f"{PREFIX}_short_abandon_threshold_seconds"
+LEVEL: Final = f"{PREFIX}_alarm_level"
+UP: Final = f"{PREFIX}_board_ready"
+LIVE: Final = f"{PREFIX}_board_live"
+UNPROCESSED: Final = f"{PREFIX}_unprocessed_events"
+CLIENTS: Final = f"{PREFIX}_board_stream_clients"
+
+HISTOGRAMS: Final = {
+    "wait_answered": (f"{PREFIX}_answer_wait_seconds", "Waits of the visits answered in the window"),
+    "wait_abandoned": (f"{PREFIX}_abandon_wait_seconds", "Waits of the visits abandoned in the window"),
+}
+BOUNDS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
+"""Whole seconds, so that counts are exact (`streams.engine.histogram`); each queue's T is added."""
+
+
+def exported() -> list[Kpi]:
+    """Return the KPIs that have windowed series: not those of this moment, not the eight variants of the service level."""
+    return [kpi for kpi in KPIS if kpi.crediting != "now" and not kpi.id.startswith(_VARIANT)]
+
+
+def name_of(kpi_id: str, unit: str) -> str:
+    """Return the name of a KPI's gauge.
+
+    >>> name_of("abandonment_rate", "ratio"), name_of("handle_time", "s"), name_of("entered", "count")
+    ('contact_center_abandonment_ratio', 'contact_center_handle_time_seconds', 'contact_center_entered')
+    """
+    return f"{PREFIX}_{_stem(kpi_id, unit)}{_SUFFIX.get(unit, '')}"
+
+
+def part_names(kpi_id: str, unit: str) -> tuple[str, str]:
+    """Return the names of the numerator and the denominator of a KPI.
+
+    >>> part_names("abandonment_rate", "ratio")
+    ('contact_center_abandonment_numerator', 'contact_center_abandonment_denominator')
+    """
+    stem = f"{PREFIX}_{_stem(kpi_id, unit)}"
+    return f"{stem}_numerator", f"{stem}_denominator"
+
+
+def _stem(kpi_id: str, unit: str) -> str:
+    """``abandonment_rate`` -> ``abandonment``, but ``abandonment_rate_offered`` -> ``abandonment_offered``."""
+    return kpi_id.replace("_rate", "", 1) if unit == "ratio" else kpi_id
+
+
+def has_parts(kpi: Kpi) -> bool:
+    """Tell whether a KPI is a quotient whose parts are exported: a ratio or a mean, not a count or a percentile."""
+    return kpi.unit == "ratio" or (kpi.unit == "s" and kpi.denominator is not None)
+
+
+def help_of(kpi: Kpi) -> str:
+    """Return the help of a KPI's gauge: its definition."""
+    return f"{kpi.name}: {kpi.formula}. Credited: {kpi.crediting}. Definition {kpi.version}."
+
+
+def terms_of(terms: Terms | None) -> str:
+    """Return what is added up in words.
+
+    >>> terms_of({"entered": 1, "short_abandoned": -1}), terms_of({})
+    ('entered - short_abandoned', 'by the formula')
+    """
+    found = " ".join(f"{'-' if times < 0 else '+'} {name}" for name, times in (terms or {}).items())
+    return found.removeprefix("+ ") or "by the formula"

@@ -1,0 +1,155 @@
+"""What a request asks for, checked: a wrong parameter is named with the value seen and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from streams.engine.policy import DAY, HOUR, INTERVAL, SECOND
+from streams.kpis.registry import BY
+from streams.kpis.windows import WINDOWS, window
+
+EVERY: Final = {"15m": INTERVAL, "1h": HOUR, "1d": DAY, "1mo": 28 * DAY, "all": None}
+FORMATS: Final = ("json", "csv")
+LONGEST_NAME: Final = 200
+MOST_STRETCHES: Final = 20_000
+MOST_ROWS: Final = 50_000
+_EARLIEST: Final = 0
+_LATEST: Final = 4_102_444_800 * SECOND  # the year 2100
+_ASKS_KPIS: Final = frozenset({"window", "from", "to", "every", "by", "channel", "queue", "format"})
+_ASKS_STREAM: Final = frozenset({"window", "channel", "queue"})
+
+
+class BadRequestError(Exception):
+    """A parameter is wrong."""
+
+    def __init__(self, parameter: str, seen: str | None, expected: str) -> None:
+        super().__init__(
+            f"{parameter}: seen {'nothing' if seen is None else repr(seen[:LONGEST_NAME])}, expected {expected}"
+        )
+        self.parameter = parameter
+        self.seen = None if seen is None else seen[:LONGEST_NAME]
+        self.expected = expected
+
+
+class Asked(NamedTuple):
+    """A question for figures: microseconds, and names of `streams.kpis`."""
+
+    start_us: int
+    end_us: int
+    window: str | None
+    every: str
+    by: str | None
+    channel: str | None
+    queue: str | None
+    format: str
+    now_us: int
+
+
+def asked(given: Mapping[str, list[str]], now_us: int, zone: str) -> Asked:
+    """Return what a request for figures asks, or raise `BadRequestError`.
+
+    >>> question = asked({"window": ["15m"], "by": ["queue"]}, 1_700_000_004_000_000, "UTC")
+    >>> question.by, question.every, (question.end_us - question.start_us) // 60_000_000
+    ('queue', 'all', 15)
+    >>> asked({"by": ["queues"]}, 0, "UTC")
+    Traceback (most recent call last):
+    streams.board.parameters.BadRequestError: by: seen 'queues', expected one of queue, channel, ...
+    """
+    one = _single(given, _ASKS_KPIS)
+    name, start, end = _span(one, now_us, zone)
+    every = _choice(one, "every", tuple(EVERY), "all")
+    length = EVERY[every]
+    if length is not None and (end - start) / length > MOST_STRETCHES:
+        raise BadRequestError("every", every, f"at most {MOST_STRETCHES} stretches between from and to, a longer one")
+    by = _choice(one, "by", BY, "") if "by" in one else None
+    return Asked(
+        start,
+        end,
+        name,
+        every,
+        by,
+        _name(one, "channel"),
+        _name(one, "queue"),
+        _choice(one, "format", FORMATS, "json"),
+        now_us,
+    )
+
+
+def stream_asked(given: Mapping[str, list[str]]) -> tuple[str, str | None, str | None]:
+    """Return the window, channel and queue that a stream shall show."""
+    one = _single(given, _ASKS_STREAM)
+    return _choice(one, "window", WINDOWS, "30m"), _name(one, "channel"), _name(one, "queue")
+
+
+def too_many_rows(question: Asked, rows: int) -> None:
+    """Raise `BadRequestError` when an answer would have too many rows."""
+    if rows > MOST_ROWS:
+        raise BadRequestError(
+            "every", question.every, f"an answer of at most {MOST_ROWS} rows; this one has {rows}: ask for less"
+        )
+
+
+def _single(given: Mapping[str, list[str]], known: frozenset[str]) -> dict[str, str]:
+    one = {}
+    for name, values in given.items():
+        if name not in known:
+            raise BadRequestError(name, values[0], f"one of the parameters {', '.join(sorted(known))}")
+        if len(values) > 1:
+            raise BadRequestError(name, ", ".join(values), "one value")
+        one[name] = values[0]
+    return one
+
+
+def _span(one: dict[str, str], now_us: int, zone: str) -> tuple[str | None, int, int]:
+    if "from" not in one and "to" not in one:
+        name = _choice(one, "window", WINDOWS, "30m")
+        return (name, *window(name, now_us, zone))
+    if "window" in one:
+        raise BadRequestError("window", one["window"], "either window, or from and to")
+    start, end = _time(one, "from"), _time(one, "to")
+    if end <= start:
+        raise BadRequestError("to", one["to"], "a time after from")
+    return None, start, end
+
+
+def _time(one: dict[str, str], name: str) -> int:
+    text = one.get(name)
+    example = "a time like 2026-03-01T08:15:00+01:00 on a quarter of an hour"
+    if text is None:
+        raise BadRequestError(name, None, example)
+    # In a URL an unescaped + is a space.
+    moment = _parse(text.replace(" ", "+") if "T" in text else text)
+    if moment is None:
+        raise BadRequestError(name, text, example)
+    if moment % INTERVAL:
+        raise BadRequestError(name, text, "a quarter of an hour: minutes 00, 15, 30 or 45 and no seconds")
+    if not _EARLIEST <= moment <= _LATEST:
+        raise BadRequestError(name, text, "a time between 1970 and 2100")
+    return moment
+
+
+def _parse(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC) if moment.year > 1 else None
+    return None if since is None else (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+
+
+def _choice(one: dict[str, str], name: str, known: tuple[str, ...], default: str) -> str:
+    value = one.get(name, default)
+    if value not in known:
+        raise BadRequestError(name, value, f"one of {', '.join(known)}")
+    return value
+
+
+def _name(one: dict[str, str], name: str) -> str | None:
+    value = one.get(name)
+    if value is not None and not 0 < len(value) <= LONGEST_NAME:
+        raise BadRequestError(name, value, f"a name of 1 to {LONGEST_NAME} characters")
+    return value

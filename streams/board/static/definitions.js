@@ -1,0 +1,79 @@
+// What a figure means: formula, numerator, denominator, sample, threshold, crediting, zone, version, from the one registry.
+
+import { count, duration, figure, number } from "./format.js";
+import { byId, make, mark, write } from "./dom.js";
+import { spoken, word } from "./words.js";
+
+const TILE = ["service_level", "abandonment_rate", "average_speed_of_answer", "handle_time", "entered", "answered", "abandoned", "flowed_out"];
+const NOW = { waiting: "waiting_formula", longest_wait: "longest_formula", agents_available: "agents_formula" };
+
+export class Definitions {
+  constructor() {
+    this.dialog = byId("definition");
+    this.kpis = new Map();
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+  }
+
+  async load() {
+    const answer = await fetch("/api/v1/definitions");
+    if (!answer.ok) return;
+    const body = await answer.json();
+    this.kpis = new Map(body.kpis.map((kpi) => [kpi.id, kpi]));
+  }
+
+  async show(metric, tile, snapshot) {
+    if (!this.kpis.size) await this.load().catch(() => {});
+    const data = tile ?? snapshot.total;
+    mark(byId("definition-close"), "aria-label", word("close"));
+    write(byId("definition-of"), `${tile ? tile.queue : word("total")} · ${word("definition")}`);
+    write(byId("definition-title"), tile ? tile.queue : word(metric));
+    const wanted = tile ? TILE : [metric];
+    byId("definition-body").replaceChildren(...wanted.map((id) => this.section(id, data, snapshot, Boolean(tile))), ...(tile ? [ledger(tile)] : []));
+    this.dialog.showModal();
+  }
+
+  section(id, data, snapshot, titled) {
+    const kpi = this.kpis.get(id);
+    const shown = data.kpis[id];
+    // The service level is one of eight: the queue's policy says which.
+    const formula = id === "service_level" ? this.kpis.get(`${id}_${data.policy.formula.toLowerCase()}`) ?? kpi : kpi;
+    const name = kpi ? (spoken() === "es" ? kpi.name_es : kpi.name) : word(id);
+    const rows = [
+      [word("formula"), NOW[id] ? word(NOW[id]) : formula?.formula, "code"],
+      [word("numerator"), part(formula?.numerator, shown?.numerator)],
+      [word("denominator"), part(formula?.denominator, shown?.denominator)],
+      [word("threshold"), id.startsWith("service_level") ? `${duration(data.policy.threshold)} (${data.policy.formula})` : null],
+      [word("short"), id.startsWith("abandonment") ? duration(data.policy.short_abandon) : null],
+      [word("levels"), levels(data.goals[id])],
+      [word("crediting"), word(`credit_${NOW[id] ? "now" : kpi?.crediting}`)],
+      [word("excluded"), kpi?.exclusions?.length ? [].concat(kpi.exclusions).join("; ") : null],
+      [word("bots"), word("bots_text")],
+      [word("zone"), data.policy.zone],
+      [word("status"), shown?.status ? word(`status_${shown.status}`) : null],
+      [word("version"), kpi?.version != null ? String(kpi.version) : null],
+    ].filter(([, text]) => text);
+    return make(
+      "section", {},
+      make("h3", {}, titled ? name : "", make("span.shown", {}, shown ? figure(shown.value, shown.unit, 2) : "")),
+      make("dl", {}, ...rows.map(([term, text, kind]) => make("div", {}, make("dt", {}, term), make("dd", {}, kind ? make(kind, {}, text) : text)))),
+    );
+  }
+}
+
+/** "answered_within = 86": the measures that are added up, and their sum now */
+function part(terms, sum) {
+  const names = Object.entries(terms ?? {}).map(([name, times], index) => `${times < 0 ? "− " : index ? "+ " : ""}${name}`).join(" ");
+  return [names, sum == null ? "" : number(sum)].filter(Boolean).join(" = ");
+}
+
+function levels(goal) {
+  if (!goal) return null;
+  const sign = goal.better === "higher" ? "<" : ">";
+  return `${word("attention")} ${sign} ${figure(goal.attention, goal.unit, 1)} · ${word("action")} ${sign} ${figure(goal.action, goal.unit, 1)}`;
+}
+
+function ledger({ ledger: sum }) {
+  if (!sum) return make("section");
+  const parts = [["start", "waiting_start"], ["entered", "entered"], ["answered", "answered"], ["abandoned", "abandoned"], ["flowed", "flowed_out"], ["end", "waiting_end"]];
+  return make("section", {}, make("h3", {}, word("ledger")), make("dl", {}, ...parts.map(([name, key]) => make("div", {}, make("dt", {}, word(`ledger_${name}`)), make("dd", {}, count(sum[key]))))));
+}

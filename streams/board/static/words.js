@@ -1,0 +1,95 @@
+// The words of the wallboard in both languages. Names and formulas of KPIs come from /api/v1/definitions.
+
+const WORDS = {
+  en: {
+    skip: "Skip to the queues", window: "Window", as_of: "as of", now: "Right now", queues: "Queues", agents: "Agents",
+    live: "Live", w_5m: "5 min", w_15m: "15 min", w_30m: "30 min", w_60m: "60 min", w_today: "Today", w_interval: "Interval",
+    last_5m: "last 5 min", last_15m: "last 15 min", last_30m: "last 30 min", last_60m: "last 60 min",
+    last_today: "today", last_interval: "this interval",
+    waiting: "Waiting", longest_wait: "Longest wait", service_level: "Service level", abandonment_rate: "Abandonment",
+    average_speed_of_answer: "Speed of answer", agents_available: "Agents available", handle_time: "Handle time",
+    tile_longest: "Longest", tile_service: "Service", tile_asa: "Answer", tile_abandonment: "Abandon", tile_answered: "Answered",
+    attention: "Attention", action: "Act now", ok: "On target",
+    target: "Target", of: "of", per_queue: "per queue", nobody: "nobody is waiting", sample: "Sample",
+    of_agents: "of {n} signed in", no_data: "no data yet",
+    feed_live: "Live", feed_connecting: "Connecting", feed_lost: "No connection", feed_loading: "Loading", feed_disconnected: "Kafka lost", feed_behind: "Stale",
+    lost_title: "Connection to the board lost.", lost_text: "These figures are from {time}. Alarms are silenced; reconnecting.",
+    disconnected_title: "The board cannot reach Kafka.", disconnected_text: "These figures are from {time}. Alarms are silenced; it reconnects by itself.",
+    behind_title: "The figures are stale.", behind_text: "{n} events wait for a worker and none is being processed. Figures are from {time}; alarms are silenced.",
+    loading_title: "The board is loading.", loading_text: "{n} records read. Figures appear when they are complete.",
+    connecting_title: "Connecting to the board.", connecting_text: "",
+    no_queues: "No queue yet", no_queues_text: "Queues appear with their first event. Queues named in centralita.toml are always shown.",
+    no_agents: "No agent has signed in.",
+    state_available: "Available", state_busy: "On contact", state_wrap_up: "Wrap-up", state_paused: "Paused", state_offline: "Offline",
+    more: "{n} more", fewer: "Show fewer",
+    ledger: "Ledger", ledger_start: "waiting at start", ledger_entered: "entered", ledger_answered: "answered", ledger_abandoned: "abandoned",
+    ledger_flowed: "flowed out", ledger_end: "waiting at end", last_event: "last event {time}", never: "no event yet",
+    lag: "data {time} old",
+    watermark: "Events up to", zone: "Zone", counted: "events", duplicates: "duplicates", refused: "refused",
+    definition: "Definition", about: "What {name} means", close: "Close", formula: "Formula", numerator: "Numerator", denominator: "Denominator",
+    threshold: "Threshold T", short: "Short abandons up to", crediting: "Credited to", excluded: "Left out", version: "Version", value: "Now",
+    status: "Status", status_open: "open: still filling", status_provisional: "provisional: may still change", status_final: "final",
+    levels: "Levels", bots: "Bots", bots_text: "never count as an answer", unit: "Unit", yesterday: "same weekday last week", today: "today",
+    credit_COHORT: "the interval in which the caller entered the queue", credit_EVENT: "the interval of the event itself",
+    credit_CLOSE: "the interval in which the conversation ended", credit_CLIP: "split over the intervals it spans", credit_now: "this moment",
+    waiting_formula: "callers in the queue at this moment", longest_formula: "now − the time at which the first caller still waiting entered",
+    agents_formula: "distinct agents whose state is available, at this moment",
+    light: "Light theme", dark: "Dark theme", full: "TV mode (full screen)", language: "Español", language_short: "ES", page: "page {n} of {m}",
+    announce_alarm: "{queue}: {metric}, {level}", total: "All queues", trend: "{name}: today against the same weekday last week",
+  },
+  es: {
+    skip: "Ir a las colas", window: "Ventana", as_of: "a las", now: "Ahora mismo", queues: "Colas", agents: "Agentes",
+    live: "En vivo", w_5m: "5 min", w_15m: "15 min", w_30m: "30 min", w_60m: "60 min", w_today: "Hoy", w_interval: "Intervalo",
+    last_5m: "últimos 5 min", last_15m: "últimos 15 min", last_30m: "últimos 30 min", last_60m: "últimos 60 min",
+    last_today: "hoy", last_interval: "este intervalo",
+    waiting: "En espera", longest_wait: "Espera más larga", service_level: "Nivel de servicio", abandonment_rate: "Abandono",
+    average_speed_of_answer: "Respuesta media", agents_available: "Agentes libres", handle_time: "Tiempo de gestión",
+    tile_longest: "Espera máx.", tile_service: "Servicio", tile_asa: "Respuesta", tile_abandonment: "Abandono", tile_answered: "Atendidas",
+    attention: "Atención", action: "Actúe ya", ok: "En objetivo",
+    target: "Objetivo", of: "de", per_queue: "por cola", nobody: "nadie espera", sample: "Muestra",
+    of_agents: "de {n} conectados", no_data: "sin datos aún",
+    feed_live: "En vivo", feed_connecting: "Conectando", feed_lost: "Sin conexión", feed_loading: "Cargando", feed_disconnected: "Sin Kafka", feed_behind: "Atrasado",
+    lost_title: "Se perdió la conexión con el panel.", lost_text: "Estas cifras son de las {time}. Alarmas en silencio; reconectando.",
+    disconnected_title: "El panel no llega a Kafka.", disconnected_text: "Estas cifras son de las {time}. Alarmas en silencio; se reconecta solo.",
+    behind_title: "Las cifras están atrasadas.", behind_text: "{n} eventos esperan y ningún proceso los atiende. Cifras de las {time}; alarmas en silencio.",
+    loading_title: "El panel está cargando.", loading_text: "{n} registros leídos. Las cifras aparecen cuando están completas.",
+    connecting_title: "Conectando con el panel.", connecting_text: "",
+    no_queues: "Todavía no hay colas", no_queues_text: "Cada cola aparece con su primer evento. Las de centralita.toml se muestran siempre.",
+    no_agents: "Ningún agente se ha conectado.",
+    state_available: "Libre", state_busy: "En contacto", state_wrap_up: "Cierre", state_paused: "En pausa", state_offline: "Desconectado",
+    more: "{n} más", fewer: "Ver menos",
+    ledger: "Balance", ledger_start: "en espera al inicio", ledger_entered: "entradas", ledger_answered: "atendidas", ledger_abandoned: "abandonadas",
+    ledger_flowed: "desviadas", ledger_end: "en espera al final", last_event: "último evento {time}", never: "sin eventos",
+    lag: "datos de hace {time}",
+    watermark: "Eventos hasta", zone: "Zona", counted: "eventos", duplicates: "duplicados", refused: "rechazados",
+    definition: "Definición", about: "Qué significa {name}", close: "Cerrar", formula: "Fórmula", numerator: "Numerador", denominator: "Denominador",
+    threshold: "Umbral T", short: "Abandonos cortos hasta", crediting: "Se acredita a", excluded: "Excluido", version: "Versión", value: "Ahora",
+    status: "Estado", status_open: "abierto: aún se llena", status_provisional: "provisional: aún puede cambiar", status_final: "definitivo",
+    levels: "Niveles", bots: "Bots", bots_text: "nunca cuentan como respuesta", unit: "Unidad", yesterday: "mismo día de la semana pasada", today: "hoy",
+    credit_COHORT: "el intervalo en que la llamada entró en la cola", credit_EVENT: "el intervalo del propio evento",
+    credit_CLOSE: "el intervalo en que terminó la conversación", credit_CLIP: "repartido entre los intervalos que abarca", credit_now: "este momento",
+    waiting_formula: "llamadas en la cola en este momento", longest_formula: "ahora − la hora de entrada de la primera llamada que aún espera",
+    agents_formula: "agentes distintos en estado libre, en este momento",
+    light: "Tema claro", dark: "Tema oscuro", full: "Modo TV (pantalla completa)", language: "English", language_short: "EN", page: "página {n} de {m}",
+    announce_alarm: "{queue}: {metric}, {level}", total: "Todas las colas", trend: "{name}: hoy y el mismo día de la semana pasada",
+  },
+};
+
+let language = "es";
+
+export function speak(chosen) {
+  language = chosen in WORDS ? chosen : "es";
+}
+
+export function spoken() {
+  return language;
+}
+
+export function has(key) {
+  return key in WORDS[language];
+}
+
+export function word(key, values = {}) {
+  const text = WORDS[language][key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}

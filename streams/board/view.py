@@ -1,0 +1,331 @@
+"""What every surface shows, computed in one place from the figures: answers of the API, snapshots of the wallboard.
+
+Computed under the feed's lock, in a thread: a question takes milliseconds for a wallboard, seconds for years of quarter hours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, structs
+
+from schemas.panes import PartitionStatus
+from schemas.rows import Figure, Row
+from streams.board.feed import Condition, Feed
+from streams.board.ledger import Ledger, ledger
+from streams.board.levels import ACTION, ATTENTION, Goal, goals, levels
+from streams.board.parameters import EVERY, Asked, BadRequestError, too_many_rows
+from streams.engine.policy import SECOND, Policy, QueuePolicy
+from streams.errors import InputError
+from streams.kpis.figures import AgentStatus, Figures, Query, WaitingNow
+from streams.kpis.windows import window
+from streams.settings import AlarmSettings
+
+SHOWN: Final = (
+    "entered", "answered", "abandoned", "flowed_out", "service_level", "abandonment_rate", "average_speed_of_answer", "handle_time",
+)  # fmt: skip
+_SIGNED_OFF: Final = "offline"
+_OF_QUEUES: Final = ("waiting", "longest_wait")
+
+
+class Limits(Struct, frozen=True):
+    """A queue's policy as people read it: seconds."""
+
+    zone: str
+    threshold: float
+    target: float
+    formula: str
+    short_abandon: float
+
+
+class Answer(Struct, frozen=True, rename={"from_": "from"}):
+    """An answer of the API."""
+
+    zone: str
+    from_: str
+    to: str
+    window: str | None
+    every: str
+    by: str | None
+    channel: str | None
+    queue: str | None
+    live: bool
+    as_of: str
+    watermark: str | None
+    policy: dict[str, Limits]
+    ledger: list[Ledger]
+    rows: list[Row]
+
+
+class Tile(Struct, frozen=True):
+    """One queue of the wallboard, or all together. `longest` and `last_event` are milliseconds since the epoch."""
+
+    channel: str | None
+    queue: str | None
+    waiting: int
+    longest: int | None
+    last_event: int | None
+    policy: Limits
+    goals: dict[str, Goal]
+    alarms: dict[str, str]
+    ledger: Ledger
+    kpis: dict[str, Figure]
+
+
+class Agent(Struct, frozen=True):
+    """An agent now; `since` in milliseconds since the epoch."""
+
+    agent: str
+    state: str
+    since: int
+    reason: str | None
+    queues: list[str]
+
+
+class Span(Struct, frozen=True):
+    """The window that a snapshot shows."""
+
+    name: str
+    start: str
+    end: str
+
+
+class Events(Struct, frozen=True):
+    """What became of the records that the worker has read."""
+
+    counted: int
+    duplicate: int
+    refused: int
+
+
+class Feeding(Struct, frozen=True):
+    """How far the figures can be trusted (`streams.board.feed`)."""
+
+    state: str
+    loaded: int
+    behind: int
+
+
+class Snapshot(Struct, frozen=True):
+    """All that the wallboard shows. `now` and `watermark` are milliseconds since the epoch."""
+
+    now: int
+    as_of: str
+    watermark: int | None
+    zone: str
+    window: Span
+    feed: Feeding
+    events: Events
+    channels: int
+    available: int
+    signed_in: int
+    total: Tile
+    queues: list[Tile]
+    agents: list[Agent]
+
+
+class LastEvent(Struct, frozen=True):
+    """When a queue's last event was committed."""
+
+    channel: str | None
+    queue: str | None
+    at: str
+
+
+class Status(Struct, frozen=True):
+    """How far and how fresh the figures are. `lag_seconds` is the clock minus the newest event time."""
+
+    as_of: str
+    state: str
+    records_read: int
+    unprocessed: int
+    zone: str
+    watermark: str | None
+    lag_seconds: float | None
+    counted: int
+    duplicate: int
+    refused: dict[str, int]
+    late: int
+    partitions: dict[str, PartitionStatus]
+    last_events: list[LastEvent]
+
+
+class Beat(Struct, frozen=True):
+    """A sign of life between snapshots."""
+
+    now: int
+    feed: Feeding
+
+
+class View:
+    """Answers and snapshots from a feed's figures."""
+
+    def __init__(self, feed: Feed[Figures], policy: Policy, alarms: Mapping[str, AlarmSettings]) -> None:
+        self.feed = feed
+        self.policy = policy
+        self.alarms = alarms
+
+    @property
+    def zone(self) -> str:
+        """Return the deployment's time zone."""
+        return self.policy.defaults.time_zone
+
+    def now_us(self) -> int:
+        """Return the clock's time."""
+        return time.time_ns() // 1_000
+
+    # Answers
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return the rows for a question; raise `BadRequestError` when they are too many, or the figures cannot answer it."""
+        live = asked.window is not None
+        query = Query(
+            asked.start_us,
+            asked.end_us,
+            asked.every,
+            asked.by,
+            asked.channel,
+            asked.queue,
+            live=live,
+            now_us=asked.now_us,
+        )
+        with self.feed.lock:
+            figures = self.feed.figures
+            self._bound(asked, figures)
+            rows = self._rows(figures, query)
+            watermark = figures.watermark_us
+        too_many_rows(asked, len(rows))
+        sums = [ledger(row.channel, row.queue, row.kpis) for row in rows] if asked.by in {None, "queue"} else []
+        queues = sorted({row.queue for row in rows if row.queue is not None})
+        return Answer(
+            self.zone, self._time(asked.start_us), self._time(asked.end_us), asked.window, asked.every, asked.by,
+            asked.channel, asked.queue, live, self._time(asked.now_us), self._time(watermark) if watermark else None,
+            {"*": limits(self.policy.defaults, live=live)} | {queue: limits(self.policy.of(queue), live=live) for queue in queues},
+            sums, rows,
+        )  # fmt: skip
+
+    @staticmethod
+    def _rows(figures: Figures, query: Query) -> list[Row]:
+        """Return the rows, none for a queue or channel that nobody has heard of."""
+        known = any(
+            query.channel in {None, channel} and query.queue in {None, queue} for channel, queue in figures.queues()
+        )
+        if not known and (query.channel, query.queue) != (None, None):
+            return []
+        try:
+            return figures.rows(query)
+        except InputError as error:
+            name, _, text = str(error).partition(": ")
+            raise BadRequestError(name.split(",")[0], None, text.removeprefix("expected ")) from error
+
+    def _bound(self, asked: Asked, figures: Figures) -> None:
+        length = EVERY[asked.every]
+        if length is not None:
+            queues = len(figures.queues()) + 1 if asked.by == "queue" and asked.queue is None else 1
+            too_many_rows(asked, (asked.end_us - asked.start_us) // length * queues)
+
+    # Snapshots
+
+    def snapshot(self, name: str, channel: str | None = None, queue: str | None = None) -> Snapshot:
+        """Return what the wallboard shows for a window."""
+        now_us = self.now_us()
+        start, end = window(name, now_us, self.zone)
+        condition = self.feed.condition()
+        with self.feed.lock:
+            figures = self.feed.figures
+            *rows, of_all = figures.rows(Query(start, end, "all", "queue", channel, queue, live=True, now_us=now_us))
+            waiting = figures.waiting()
+            agents = [_agent(agent) for agent in figures.agents() if queue is None or queue in agent.queues]
+            statuses = list(figures.partitions().values())
+            watermark = figures.watermark_us
+            last_events = dict(self.feed.last_events)
+        tiles = [self._tile(row, waiting, last_events, now_us) for row in rows]
+        return Snapshot(
+            now_us // 1_000, self._time(now_us), watermark // 1_000 if watermark else None, self.zone,
+            Span(name, self._time(start), self._time(end)), feeding(condition),
+            Events(
+                sum(status.counted for status in statuses), sum(status.duplicate for status in statuses),
+                sum(sum(status.refused.values()) for status in statuses),
+            ),
+            len({tile.channel for tile in tiles}), sum(agent.state == "available" for agent in agents),
+            sum(agent.state != _SIGNED_OFF for agent in agents),
+            _with_worst(self._tile(of_all, waiting, last_events, now_us), tiles), tiles, agents,
+        )  # fmt: skip
+
+    def status(self) -> Status:
+        """Return how far and how fresh the figures are."""
+        now_us = self.now_us()
+        condition = self.feed.condition()
+        with self.feed.lock:
+            watermark = self.feed.figures.watermark_us
+            partitions = {str(number): status for number, status in sorted(self.feed.figures.partitions().items())}
+            last_events = sorted(self.feed.last_events.items(), key=lambda item: (item[0][1] or "", item[0][0] or ""))
+        refused: Tally[str] = Tally()
+        for status in partitions.values():
+            refused.update(status.refused)
+        return Status(
+            self._time(now_us), condition.state, condition.loaded, condition.behind, self.zone,
+            self._time(watermark) if watermark else None, (now_us - watermark) / SECOND if watermark else None,
+            sum(status.counted for status in partitions.values()), sum(status.duplicate for status in partitions.values()),
+            dict(refused), refused["too_late"], partitions,
+            [LastEvent(channel, queue, self._time(at * 1_000)) for (channel, queue), at in last_events],
+        )  # fmt: skip
+
+    def beat(self) -> Beat:
+        """Return a sign of life."""
+        return Beat(self.now_us() // 1_000, feeding(self.feed.condition()))
+
+    def _tile(
+        self, row: Row, waiting: list[WaitingNow], last_events: Mapping[tuple[str | None, str | None], int], now_us: int
+    ) -> Tile:
+        policy = self.policy.of(row.queue) if row.queue is not None else self.policy.defaults
+        here = [place for place in waiting if _in(row, place.channel, place.queue)]
+        longest = min((place.longest_since_us for place in here if place.longest_since_us is not None), default=None)
+        number = sum(place.count for place in here)
+        aims = goals(policy, self.alarms)
+        found = levels(aims, row.kpis, number, None if longest is None else (now_us - longest) / SECOND)
+        events = [at for (channel, queue), at in last_events.items() if _in(row, channel, queue)]
+        return Tile(
+            row.channel, row.queue, number, None if longest is None else longest // 1_000, max(events, default=None),
+            limits(policy, live=True), aims, found, ledger(row.channel, row.queue, row.kpis),
+            {name: row.kpis[name] for name in SHOWN if name in row.kpis},
+        )  # fmt: skip
+
+    def _time(self, time_us: int) -> str:
+        moment = datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(ZoneInfo(self.zone))
+        return moment.isoformat()
+
+
+def limits(policy: QueuePolicy, *, live: bool) -> Limits:
+    """Return a queue's policy as it is printed with an answer."""
+    formula = policy.formula_live if live else policy.formula
+    return Limits(policy.time_zone, policy.threshold / SECOND, policy.target, formula, policy.short_abandon / SECOND)
+
+
+def feeding(condition: Condition) -> Feeding:
+    """Return the feed's condition as it is sent."""
+    return Feeding(condition.state, condition.loaded, condition.behind)
+
+
+def _agent(agent: AgentStatus) -> Agent:
+    return Agent(agent.agent, agent.state, agent.since_us // 1_000, agent.reason, list(agent.queues))
+
+
+def _in(row: Row, channel: str | None, queue: str | None) -> bool:
+    return row.channel in {None, channel} and row.queue in {None, queue}
+
+
+def _with_worst(total: Tile, queues: list[Tile]) -> Tile:
+    """Let the totals that have no bound of their own alarm as the worst of their queues does."""
+    found = {name: level for name, level in total.alarms.items() if name not in _OF_QUEUES}
+    for name in _OF_QUEUES:
+        seen = {tile.alarms.get(name) for tile in queues}
+        level = ACTION if ACTION in seen else ATTENTION if ATTENTION in seen else None
+        if level is not None:
+            found[name] = level
+    return structs.replace(total, alarms=found)
