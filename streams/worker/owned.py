@@ -87,6 +87,11 @@ class Owned:
         self._runs.append(event)
         self.uncommitted += len(records)
 
+    def passed(self, reached: int, position: int) -> None:
+        """Step over offsets that hold no records, when every record before them is applied."""
+        if reached <= self.engine.offset < position:
+            self.engine.offset = position
+
     async def commit(self) -> bool:
         """Write what changed in one transaction, then acknowledge its runs; False when there was nothing to write."""
         async with self._lock:

@@ -47,6 +47,12 @@ class Owner:
         """Return the next input offset of every partition that is restored."""
         return {number: owned.engine.offset for number, owned in self.owned.items() if owned.restored}
 
+    def passed(self, number: int, reached: int, position: int) -> None:
+        """Take note that after the record before ``reached`` there is none below ``position``."""
+        owned = self.owned.get(number)
+        if owned is not None and owned.restored:
+            owned.passed(reached, position)
+
     def committed(self) -> dict[int, int]:
         """Return the next input offset that each partition's last committed transaction says."""
         return {number: owned.committed for number, owned in self.owned.items() if owned.restored}

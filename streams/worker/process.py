@@ -12,6 +12,10 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any, NoReturn
+
+from aiokafka.errors import KafkaError
 
 from streams.errors import CentralitaError, RestartError
 from streams.settings import Settings
@@ -25,13 +29,19 @@ from streams.worker.owner import Owner
 logger = logging.getLogger(__name__)
 GRACE = 8.0
 """Seconds, below the 10 s after which Docker kills."""
+LEAVING = 2.5
+"""Seconds of them that are kept for leaving the group."""
 UNEXPECTED = 1
 
 
 def run(settings: Settings) -> None:
     """Run the worker; does not return. Threads that wait for a broker must not hold the end up."""
     gc.set_threshold(100_000, 50, 100)
-    code = asyncio.Runner(loop_factory=_loop).run(_run(settings))
+    asyncio.Runner(loop_factory=_loop).run(_run(settings))
+
+
+def _exit(code: int) -> NoReturn:
+    """End now: a loop that is closed in order would wait for threads that wait for the broker."""
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)
@@ -45,7 +55,7 @@ def _loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings) -> NoReturn:
     loop = asyncio.get_running_loop()
     end: asyncio.Future[BaseException | None] = loop.create_future()
 
@@ -60,8 +70,9 @@ async def _run(settings: Settings) -> int:
         error = await end
     except Exception as failed:  # noqa: BLE001 - every failure becomes an exit code
         error = failed
-    code = await worker.stop(clean=error is None)
-    return code if error is None else _code(error)
+    code = None if error is None else _code(error)
+    left = await worker.stop(clean=error is None)
+    _exit(left if code is None else code)
 
 
 def _settle(end: asyncio.Future[BaseException | None], error: BaseException | None) -> None:
@@ -91,24 +102,30 @@ class _Worker:
 
     async def stop(self, *, clean: bool) -> int:
         """Commit what was applied when the end is clean, leave the group, and return the code."""
-        try:
-            async with asyncio.timeout(GRACE):
-                if clean:
-                    await self._owner.stop()
-                self._owner.abandon()
-                await self._app.stop()
-        except TimeoutError:
-            tell(logger, logging.WARNING, "Stopping took too long; what is not committed is read again.", seconds=GRACE)
-            return RestartError.exit_code
-        except Exception:
-            logger.exception("Stopping failed; what is not committed is read again.")
-            return RestartError.exit_code
-        return 0
+        committed = not clean or await _within(GRACE - LEAVING, self._owner.stop())
+        self._owner.abandon()
+        await _within(LEAVING, self._app.stop())
+        if committed:
+            return 0
+        tell(logger, logging.WARNING, "The last transaction did not end in time; it is done again.", seconds=GRACE)
+        return RestartError.exit_code
+
+
+async def _within(seconds: float, doing: Coroutine[Any, Any, None]) -> bool:
+    """Tell whether it was done in time. It is not waited for any longer, nor cancelled: what hangs may hang in that too."""
+    task = asyncio.ensure_future(doing)
+    await asyncio.wait([task], timeout=seconds)
+    if task.done() and task.exception() is not None:
+        logger.error("Stopping failed.", exc_info=task.exception())
+    return task.done() and task.exception() is None
 
 
 def _code(error: BaseException) -> int:
     if isinstance(error, CentralitaError):
         tell(logger, logging.ERROR, str(error), code=error.exit_code)
         return error.exit_code
+    if isinstance(error, KafkaError):
+        tell(logger, logging.ERROR, "Reading from Kafka failed.", error=repr(error), code=RestartError.exit_code)
+        return RestartError.exit_code
     logger.error("The worker fails.", exc_info=error)
     return UNEXPECTED

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import aiokafka
+from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
@@ -25,7 +26,7 @@ LONGEST_RUN = 1_000
 
 
 class Run(NamedTuple):
-    """Consecutive records of one partition, and the offset that reading had reached before them."""
+    """Consecutive records of one partition, and the offset after the record that was read before them."""
 
     records: list[Any]
     follows: int | None
@@ -36,6 +37,9 @@ class Owner(Protocol):
 
     def positions(self) -> dict[int, int]:
         """Return the next input offset of every partition that is restored."""
+
+    def passed(self, number: int, reached: int, position: int) -> None:
+        """Take note that after the record before ``reached`` there is none below ``position``."""
 
     def committed(self) -> dict[int, int]:
         """Return the next input offset that each partition's last committed transaction says."""
@@ -68,12 +72,25 @@ class Consumer(driver.Consumer):
         if fetched and seeks != self._seeks:  # these may be from before or after the seek: read them again
             await self.perform_seek()
             return {}
-        return {tp: [self._run(tp, records)] for tp, records in fetched.items() if records}
+        runs = {tp: [self._run(tp, records)] for tp, records in fetched.items() if records}
+        self._pass_over(runs)
+        return runs
 
     def _run(self, tp: TP, records: list[Any]) -> Run:
         follows = self._reached.get(tp)
         self._reached[tp] = records[-1].offset + 1
         return Run(records, follows)
+
+    def _pass_over(self, runs: Mapping[TP, list[Any]]) -> None:
+        """Tell how far partitions without records are: ends of transactions, and what was aborted, have offsets too.
+
+        Positions move only while records are fetched, and nothing is being fetched now.
+        """
+        assignment = self._thread._ensure_consumer()._subscription.subscription.assignment  # noqa: SLF001
+        for tp in assignment.tps - runs.keys():
+            state = assignment.state_value(tp)
+            if tp in self._reached and state is not None and state.has_valid_position:
+                self.owner.passed(tp.partition, self._reached[tp], state.position)
 
     def _to_message(self, tp: TP, run: Run) -> ConsumerMessage:
         last = run.records[-1]
@@ -91,6 +108,18 @@ class Consumer(driver.Consumer):
         self._reached.update(targets)
         if targets:
             await self.seek_wait(targets)
+        if targets.keys() == assigned:
+            self._reset(OffsetResetStrategy.NONE)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let new partitions have any position until they are restored."""
+        self._reset(OffsetResetStrategy.EARLIEST)
+        await super().on_partitions_revoked(revoked)
+
+    def _reset(self, strategy: int) -> None:
+        """Decide what reading does when its position has expired: once we count, it fails instead of skipping events."""
+        fetcher = self._thread._ensure_consumer()._fetcher  # noqa: SLF001 - there is no other way to it
+        fetcher._default_reset_strategy = strategy  # noqa: SLF001
 
     def ack(self, message: Message) -> bool:
         """Let go of a message whose transaction is committed (or that was skipped)."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from schemas.panes import PartitionStatus, decode_key, decode_value
 from streams.broker.topics import TopicSet
@@ -98,12 +98,23 @@ def progress(bootstrap: str, topics: TopicSet) -> dict[int, int]:
     return {number: value.offset for (number, key), value in published(bootstrap, topics).items() if key == STATUS}
 
 
-def wait_until_caught_up(bootstrap: str, topics: TopicSet, timeout: float = 60.0) -> None:
-    """Wait until committed transactions cover the whole input."""
-    wait_until(lambda: _caught_up(bootstrap, topics), timeout, "the workers did not catch up")
+class Revivable(Protocol):
+    """A worker that a supervisor looks after."""
+
+    def revive(self) -> None:
+        """Start it again if it ended with the code that asks for that."""
 
 
-def _caught_up(bootstrap: str, topics: TopicSet) -> bool:
+def wait_until_caught_up(
+    bootstrap: str, topics: TopicSet, timeout: float = 60.0, supervised: Sequence[Revivable] = ()
+) -> None:
+    """Wait until committed transactions cover the whole input, starting workers again as a supervisor would."""
+    wait_until(lambda: _caught_up(bootstrap, topics, supervised), timeout, "the workers did not catch up")
+
+
+def _caught_up(bootstrap: str, topics: TopicSet, supervised: Sequence[Revivable]) -> bool:
+    for worker in supervised:
+        worker.revive()
     wanted = {number: end for number, end in records.ends(bootstrap, topics.events).items() if end}
     seen = progress(bootstrap, topics)
     return all(seen.get(number, 0) >= end for number, end in wanted.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
@@ -49,20 +50,24 @@ def read(bootstrap: str, topic: str, timeout: float = 30.0) -> Iterator[Seen]:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
         }
     )
-    places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions(bootstrap, topic)]
-    consumer.assign(places)
-    left, deadline = len(places), time.monotonic() + timeout
+    left = {number: end for number, end in ends(bootstrap, topic).items() if end}
+    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in left])
+    deadline = time.monotonic() + timeout
     try:
         while left:
             assert time.monotonic() < deadline, f"{topic} was not read within {timeout} s"
-            for message in consumer.consume(10_000, 0.5):
-                error = message.error()
-                if error is None:
+            for message in consumer.consume(10_000, 0.2):
+                number = message.partition()
+                if message.error() is None and message.offset() < left.get(number, 0):
                     yield _seen(message)
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    left -= 1
+                    ended = message.offset() + 1 == left[number]
+                else:  # past the end of when we began, or at the very end (the last offsets may be of control records)
+                    ended = message.error() is None or message.error().code() == KafkaError._PARTITION_EOF
+                if ended:
+                    left.pop(number, None)
     finally:
         consumer.close()
 
@@ -105,3 +110,23 @@ def ends(bootstrap: str, topic: str, isolation: str = "read_committed") -> dict[
         }
     finally:
         consumer.close()
+
+
+def send_to(bootstrap: str, topic: str, records: Iterable[tuple[int, bytes | None, bytes | None]]) -> None:
+    """Send records to partitions of our choice: partition, key, value."""
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for number, key, value in records:
+        producer.produce(topic, value, key, number)
+    assert producer.flush(30) == 0
+
+
+@contextmanager
+def open_transaction(bootstrap: str, topic: str, number: int) -> Iterator[None]:
+    """Leave a transaction of a foreign producer open on a partition, and abort it at the end."""
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"foreign-{topic}"})
+    producer.init_transactions(10)
+    producer.begin_transaction()
+    producer.produce(topic, b"{}", b"foreign", number)
+    producer.flush(10)
+    yield
+    producer.abort_transaction(10)

@@ -61,7 +61,7 @@ REASONS = {
     "truncated JSON": "undecodable",
     "invalid UTF-8": "undecodable",
     "not a number": "undecodable",
-    "huge number": "undecodable",
+    "huge number": "invalid",
     "deep nesting": "undecodable",
     "no value": "undecodable",
     "no key": "invalid",

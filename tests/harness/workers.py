@@ -97,6 +97,12 @@ class WorkerProcess:
         self.process.terminate()
         return self.exit_code(timeout)
 
+    def revive(self) -> None:
+        """Start it again if it ended with 75; fail if it ended in any other way."""
+        if not self.running:
+            assert self.exit_code() == 75, f"ended with {self.exit_code()}: {self.tail()}"
+            self.start()
+
     def pause(self) -> None:
         """Freeze it."""
         self.process.send_signal(signal.SIGSTOP)

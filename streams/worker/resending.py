@@ -1,0 +1,153 @@
+"""Sending dead letters again, exactly once: each reason's letters are passed over once, in transactions.
+
+A transaction holds the events sent and the place up to which letters are dealt with (the offsets of a group per
+reason), so a resend that was killed goes on where it was. An event that is refused again comes back as a new letter
+with its attempt counted; after `MOST_ATTEMPTS` it is parked: kept, listed, not sent any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from schemas.dead_letters import HEADER_PREFIX, Reason
+from streams.broker.topics import TopicSet
+from streams.errors import RestartError
+from streams.settings import Settings
+from streams.worker.clients import confluent
+from streams.worker.letters import Headers, attempt
+from streams.worker.store import reader
+
+MOST_ATTEMPTS = 3
+CHUNK = 1_000
+"""Letters in one transaction."""
+TIMEOUT = 30.0
+
+
+class Kept(NamedTuple):
+    """A letter as it is on the dead-letter topic."""
+
+    place: TopicPartition
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def header(self, name: str) -> str:
+        """Return one of our headers as text, empty when it is not there."""
+        return (dict(self.headers).get(HEADER_PREFIX + name) or b"").decode(errors="replace")
+
+    @property
+    def parked(self) -> bool:
+        """Whether it is not to be sent again: refused too often, or not kept whole."""
+        return attempt(self.headers) >= MOST_ATTEMPTS or HEADER_PREFIX + "sha256" in dict(self.headers)
+
+
+class Outcome(NamedTuple):
+    """How many letters were sent, and how many of those passed over are parked."""
+
+    sent: int
+    parked: int
+
+
+def letters(settings: Settings) -> Iterator[Kept]:
+    """Yield the letters from the beginning up to the ends of now."""
+    consumer = reader(settings, f"{settings.worker.application_id}-letters")
+    try:
+        yield from _letters(consumer, TopicSet(settings.kafka.prefix).dead_letters, resume=False)
+    except KafkaException as error:
+        raise RestartError(f"dead letters cannot be read: {error.args[0].str()}") from None
+    finally:
+        consumer.close()
+
+
+class Resender:
+    """Sends letters; one at a time, a second one fences it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics = TopicSet(settings.kafka.prefix)
+        self._name = f"{settings.worker.application_id}-resend"
+        self._producer = Producer(confluent(settings.kafka, transactional_id=self._name, compression_type="lz4"))
+
+    def start(self) -> None:
+        """Become the only one; blocks."""
+        try:
+            self._producer.init_transactions(TIMEOUT)
+        except KafkaException as error:
+            raise RestartError(f"resending cannot start: {error.args[0].str()}") from None
+
+    def resend(self, reason: Reason, limit: int) -> Outcome:
+        """Send the letters of one reason that were not dealt with yet, at most ``limit``."""
+        consumer = reader(self._settings, f"{self._name}-{reason}")
+        try:
+            return self._resend(consumer, reason, limit)
+        except KafkaException as error:
+            raise RestartError(f"resending stopped, start it again: {error.args[0].str()}") from None
+        finally:
+            consumer.close()
+
+    def _resend(self, consumer: Consumer, reason: Reason, limit: int) -> Outcome:
+        sent = parked = 0
+        chunk: list[Kept] = []
+        for letter in _letters(consumer, self._topics.dead_letters, resume=True):
+            chunk.append(letter)
+            if letter.header("reason") == reason:
+                sent += not letter.parked
+                parked += letter.parked
+            if len(chunk) == CHUNK or sent == limit:
+                self._commit(consumer, chunk, reason)
+                chunk = []
+            if sent == limit:
+                break
+        if chunk:
+            self._commit(consumer, chunk, reason)
+        return Outcome(sent, parked)
+
+    def _commit(self, consumer: Consumer, chunk: list[Kept], reason: Reason) -> None:
+        self._producer.begin_transaction()
+        for letter in chunk:
+            if letter.header("reason") == reason and not letter.parked:
+                self._send(letter)
+        dealt_with = {letter.place.partition: letter.place for letter in chunk}
+        places = [TopicPartition(one.topic, one.partition, one.offset + 1) for one in dealt_with.values()]
+        self._producer.send_offsets_to_transaction(places, consumer.consumer_group_metadata(), TIMEOUT)
+        self._producer.commit_transaction(TIMEOUT)
+
+    def _send(self, letter: Kept) -> None:
+        partition = letter.header("partition")
+        attempts = HEADER_PREFIX + "attempt"
+        headers = [pair for pair in letter.headers if pair[0] == attempts or not pair[0].startswith(HEADER_PREFIX)]
+        number = int(partition) if partition.isdigit() else -1
+        self._producer.produce(self._topics.events, letter.value, letter.key, number, headers=headers)
+
+
+def _letters(consumer: Consumer, topic: str, *, resume: bool) -> Iterator[Kept]:
+    places = [TopicPartition(topic, number) for number in consumer.list_topics(topic, TIMEOUT).topics[topic].partitions]
+    committed = consumer.committed(places, TIMEOUT) if resume else places
+    begun = {place.partition: place.offset for place in committed}
+    left: dict[int, int] = {}
+    for place in places:
+        low, high = consumer.get_watermark_offsets(place, TIMEOUT)
+        offset = begun[place.partition]
+        place.offset = low if offset in (OFFSET_INVALID, 0) or offset < low else offset
+        if place.offset < high:
+            left[place.partition] = high
+    consumer.assign([place for place in places if place.partition in left])
+    while left:
+        for message in consumer.consume(CHUNK, 0.5):
+            yield from _within(message, left)
+
+
+def _within(message: Message, left: dict[int, int]) -> Iterator[Kept]:
+    """Yield the message unless it is past the end of when we began; note which partitions have ended."""
+    error, number = message.error(), message.partition()
+    if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+        raise KafkaException(error)
+    inside = error is None and message.offset() < left.get(number, 0)
+    if inside:
+        place = TopicPartition(message.topic(), number, message.offset())
+        yield Kept(place, message.key(), message.value(), list(message.headers() or ()))
+    if not inside or message.offset() + 1 == left[number]:
+        left.pop(number, None)
