@@ -1,0 +1,60 @@
+"""What a report has counted: the figures, what became of the records, and the stretch of time that they cover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streams.engine.policy import INTERVAL, SECOND
+from streams.kpis.figures import Figures
+from streams.replay.crew import Crew
+from streams.replay.shard import Example, Summary
+
+_PANE = b'["pane",'
+
+
+@dataclass(slots=True)
+class Counted:
+    """Figures of all processes together. Times are microseconds."""
+
+    figures: Figures
+    watermark: int = 0
+    counted: int = 0
+    duplicate: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    examples: list[Example] = field(default_factory=list)
+    first: int | None = None
+    """Start of the first interval with a figure."""
+    last: int | None = None
+    """End of the last one."""
+
+    def refuse(self, reason: str, count: int = 1) -> None:
+        """Add to the refused."""
+        self.refused[reason] = self.refused.get(reason, 0) + count
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """Return the interval of the first event to that of the last, None without events."""
+        if not self.counted:
+            return None
+        newest = self.watermark - self.watermark % INTERVAL + INTERVAL
+        start = newest - INTERVAL if self.first is None else self.first
+        return min(start, newest - INTERVAL), max(self.last or 0, newest)
+
+
+def gather(crew: Crew, summaries: Sequence[Summary], found: Counted) -> None:
+    """Add up what all processes have counted, as of the largest event time of all."""
+    for summary in summaries:
+        found.watermark = max(found.watermark, summary.watermark)
+        found.counted += summary.counted
+        found.duplicate += summary.duplicate
+        found.examples += summary.examples
+        for reason, count in summary.refused.items():
+            found.refuse(reason, count)
+    for number, key, value in crew.figures(found.watermark):
+        found.figures.load(number, key, value)
+        if key.startswith(_PANE):
+            _, length, start, _ = key.split(b",", 3)
+            begin = int(start) * SECOND
+            found.first = begin if found.first is None else min(found.first, begin)
+            found.last = max(found.last or 0, begin + int(length) * SECOND)

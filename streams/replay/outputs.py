@@ -1,0 +1,120 @@
+"""A report's rows as people and programs read them: a table, one JSON object a line, or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.rows import Figure, Row
+from streams.board.answers import as_csv
+from streams.engine.policy import SECOND, Policy
+from streams.kpis.registry import BY_ID, KPIS
+
+FORMATS: Final = ("table", "json", "csv")
+COLUMNS: Final = (
+    "entered", "answered", "abandoned", "flowed_out", "waiting", "abandonment_rate", "service_level", "average_speed_of_answer",
+    "speed_of_answer_p95", "average_time_to_abandon", "handle_time", "transfer_rate", "first_contact_resolution", "occupancy",
+)  # fmt: skip
+"""KPIs of a table; json and csv have all."""
+_LEDGER: Final = ("queue", "channel")
+_NOTHING: Final = "--"
+
+
+def as_lines(rows: Sequence[Row]) -> bytes:
+    """Return rows as JSON, one a line, each with the bytes that it has in the API."""
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+
+
+def as_sheet(rows: Sequence[Row]) -> str:
+    """Return rows as the CSV of the API."""
+    return as_csv(rows, [kpi.id for kpi in KPIS])
+
+
+def as_table(rows: Sequence[Row], by: str | None, policy: Policy, zone: str, watermark_us: int) -> Table:
+    """Return rows as a table: times in ``zone``, ``--`` for what has no value, and below what the figures mean.
+
+    With all or by queue or channel the ledger is shown: waiting at start + entered = answered + abandoned + flowed out + waiting.
+    """
+    table = Table(
+        box=box.SIMPLE_HEAD, header_style="bold", caption=_caption(policy, zone, watermark_us), caption_justify="left"
+    )
+    table.add_column("from", no_wrap=True)
+    table.add_column("to", no_wrap=True)
+    if by is not None:
+        table.add_column(by, no_wrap=True)
+    ledger = by is None or by in _LEDGER
+    if ledger:
+        table.add_column("waiting at start", justify="right")
+    kpis = [kpi for kpi in COLUMNS if any(row.kpis[kpi].value is not None for row in rows)]
+    for kpi in kpis:
+        table.add_column(BY_ID[kpi].name, justify="right")
+    for row in rows:
+        cells = [_moment(row.start, zone), _moment(row.end, zone)]
+        cells += [] if by is None else [_who(row, by)]
+        cells += [_waiting_at_start(row)] if ledger else []
+        is_total = (
+            by is not None and (row.queue if by == "queue" else row.value if by != "channel" else row.channel) is None
+        )
+        cells += [_cell(row.kpis[kpi]) for kpi in kpis]
+        table.add_row(*(Text(cell) for cell in cells), style="bold" if is_total else "")
+    return table
+
+
+def console() -> Console:
+    """Return where a table is printed; not cut when it goes to a file."""
+    found = Console()
+    return found if found.is_terminal else Console(width=400)
+
+
+def _who(row: Row, by: str) -> str:
+    named = row.queue if by == "queue" else row.channel if by == "channel" else row.value
+    return named or "total"
+
+
+def _moment(text: str, zone: str) -> str:
+    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
+    return local.strftime("%Y-%m-%d %H:%M")
+
+
+def _waiting_at_start(row: Row) -> str:
+    """Return who waited when the stretch began, by the ledger."""
+    entered, answered, abandoned, flowed_out, waiting = (
+        row.kpis[kpi].value for kpi in ("entered", "answered", "abandoned", "flowed_out", "waiting")
+    )
+    if waiting is None:
+        return _NOTHING
+    return f"{round(waiting - (entered or 0) + (answered or 0) + (abandoned or 0) + (flowed_out or 0)):,}"
+
+
+def _cell(figure: Figure) -> str:
+    """Return a figure as people read it.
+
+    >>> _cell(Figure(0.1234, 1, 8, "ratio", "final")), _cell(Figure(None, 0, 0, "s", "final")), _cell(Figure(75.4, 1, 1, "s", "final"))
+    ('12.3 %', '--', '1:15')
+    """
+    if figure.value is None:
+        return _NOTHING
+    if figure.unit == "ratio":
+        return f"{100 * figure.value:.1f} %"
+    if figure.unit == "s":
+        minutes, seconds = divmod(round(figure.value), 60)
+        return f"{minutes}:{seconds:02d}"
+    return f"{round(figure.value):,}"
+
+
+def _caption(policy: Policy, zone: str, watermark_us: int) -> str:
+    limits = policy.defaults
+    own = f"; {', '.join(policy.queues)}: their own" if policy.queues else ""
+    return (
+        f"Times of {zone}. Service level {limits.formula}, T {limits.threshold / SECOND:g} s; short abandons up to "
+        f"{limits.short_abandon / SECOND:g} s; first contact: none within {limits.return_window / SECOND / 86_400:g} days{own}.\n"
+        f"Durations in minutes:seconds. As of {datetime.fromtimestamp(watermark_us / SECOND, ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}."
+    )
