@@ -72,6 +72,8 @@ class Center(Struct, frozen=True, kw_only=True):
     time_zone: str = "UTC"
     day: tuple[float, ...] = FLAT
     week: tuple[float, ...] = (1.0,) * 7
+    hurry: float = 1.0
+    """How many times as fast as stated everything happens, day and week excepted."""
 
     def lasting(self, start: int, seconds: float | None) -> Center:
         """Return the same center at another time."""
@@ -87,17 +89,11 @@ class Center(Struct, frozen=True, kw_only=True):
 
     def quicker(self, times: float) -> Center:
         """Return a center in which all happens ``times`` as fast: as many waiting, every wait and call that much shorter."""
-        return replace(self, queues=tuple(_quicker(queue, times) for queue in self.queues))
+        return replace(self, hurry=self.hurry * times)
 
-
-def _quicker(queue: Queue, times: float) -> Queue:
-    return replace(
-        queue,
-        calls_per_hour=queue.calls_per_hour * times,
-        handle=queue.handle / times,
-        patience=queue.patience / times if queue.patience else None,
-        wrap_up=queue.wrap_up / times,
-    )
+    def steady(self) -> Center:
+        """Return a center that has its busiest hour all the time."""
+        return replace(self, day=FLAT, week=(1.0,) * 7)
 
 
 def erlang_center(rate: float, handle: float, agents: int, patience: float | None) -> Center:
@@ -141,8 +137,11 @@ def demo_center(names: tuple[str, ...] = NAMES, busiest: float = 150.0) -> Cente
         breaks=0.02,
         attributes=True,
     )
+    again = tuple(
+        replace(queue, calls_per_hour=1.15 * queue.calls_per_hour) for queue in queues
+    )  # transfers and returns
     return Center(
-        queues=queues, groups=staffed(queues), callers=callers, time_zone="Europe/Madrid", day=OFFICE, week=WEEK
+        queues=queues, groups=staffed(again), callers=callers, time_zone="Europe/Madrid", day=OFFICE, week=WEEK
     )
 
 

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
+from itertools import islice
 from math import log
 from random import Random
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ SECOND = 1_000_000
 HOUR = 3600 * SECOND
 SHIFT = 15 * 60 * SECOND
 """How often the number of agents on duty is set anew."""
-BETWEEN_QUEUES = SECOND // 5
+BETWEEN_QUEUES = 0.2
 MOST_TRANSFERS = 2
 SOON, LATER = 1200.0, 2.5 * 86_400
 """Seconds, means: a customer who calls again does so soon, or some days later."""
@@ -78,6 +79,18 @@ def encoded(stream: Iterator[Timed]) -> Iterator[Sent]:
     """Yield the same events as the bytes that are sent."""
     for time_us, key, event in stream:
         yield Sent(time_us, key, encode(event))
+
+
+def natural_rate(center: Center, sample: int = 20_000) -> float:
+    """Return the events a second that a steady center makes, measured on a trial run after a tenth of it has passed."""
+    trial = list(islice(events(center.steady(), "trial"), sample))
+    begin, end = trial[len(trial) // 10].time_us, trial[-1].time_us
+    return 0.9 * len(trial) * SECOND / (end - begin)
+
+
+def at_rate(center: Center, rate: float) -> Center:
+    """Return a steady center in such a hurry that it makes ``rate`` events a second."""
+    return center.steady().quicker(rate / natural_rate(center))
 
 
 class _Caller:
@@ -145,6 +158,7 @@ class _Traffic:
         self.random = random.random
         self.end = center.start + round(center.seconds * SECOND) if center.seconds is not None else None
         self.zone = ZoneInfo(center.time_zone)
+        self.second = SECOND / center.hurry
         self.steady = min(*center.day, *center.week) == max(*center.day, *center.week)
         self.levels: dict[int, float] = {}
         self.stamp = f"{center.start // SECOND:x}{seed}"
@@ -177,7 +191,7 @@ class _Traffic:
         heappush(self.heap, (when, self.pushed, action, subject))
 
     def _exponential(self, mean_seconds: float) -> int:
-        return 1 + int(-log(1.0 - self.random()) * mean_seconds * SECOND)
+        return 1 + int(-log(1.0 - self.random()) * mean_seconds * self.second)
 
     def _happens(self, share: float) -> bool:
         return share > 0.0 and self.random() < share
@@ -199,7 +213,7 @@ class _Traffic:
         """Put the next call of a queue on the heap: Poisson, at a rate that changes on the hour."""
         need = -log(1.0 - self.random())
         while True:
-            rate = queue.calls_per_hour * self._level(now) / HOUR
+            rate = queue.calls_per_hour * self._level(now) / (3600 * self.second)
             if self.steady or now + need / rate < now - now % HOUR + HOUR:
                 break
             hour_end = now - now % HOUR + HOUR
@@ -323,7 +337,7 @@ class _Traffic:
         self._emit(now, call, event)
         self._become(now, agent, "busy")
         end = now + self._exponential(queue.handle)
-        if self._happens(self.callers.held) and end - now > SECOND:
+        if self._happens(self.callers.held) and end - now > 10:
             begin = now + 1 + int((end - now - 2) * 0.8 * self.random())
             self._at(begin, self._hold, call)
             self._at(begin + 1 + int((end - begin - 2) * self.random()), self._resume, call)
@@ -373,7 +387,7 @@ class _Traffic:
             level=to.level,
         )
         self._emit(now, call, event)
-        self._at(now + BETWEEN_QUEUES, self._enter_next, (call, to))
+        self._at(now + 1 + int(BETWEEN_QUEUES * self.second), self._enter_next, (call, to))
 
     def _enter_next(self, now: int, moved: tuple[_Call, Queue]) -> None:
         call, to = moved
