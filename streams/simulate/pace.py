@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from streams.simulate.traffic import SECOND, Sent
 
-_SHORTEST_SLEEP = 0.001
+_LONGEST_PAUSE = 0.1
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -49,8 +49,9 @@ def paced(
     now = clock() * SECOND
     for sent in stream:
         due = pace.due(sent.time_us)
-        while now < due:
+        if now < due:
             now = clock() * SECOND
-            if (left := (due - now) / SECOND) > _SHORTEST_SLEEP:
-                idle(min(left, 0.1))
+        while now < due:
+            idle(min((due - now) / SECOND, _LONGEST_PAUSE))
+            now = clock() * SECOND
         yield sent, (clock() * SECOND - due) / SECOND if due else 0.0
