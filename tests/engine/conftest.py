@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A stream of events is a large thing to draw, which is no fault of the test.
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 
 settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True, suppress_health_check=SLOW_TO_DRAW)
 settings.register_profile(
     "thorough", max_examples=3000, deadline=None, print_blob=True, suppress_health_check=SLOW_TO_DRAW
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+settings.load_profile(PROFILE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give thorough searches all the time they need."""
+    here = Path(__file__).parent
+    for item in items:
+        if PROFILE == "thorough" and here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(0))

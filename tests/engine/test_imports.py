@@ -36,7 +36,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 def allowed(module: str) -> bool:
     """Return whether the engine may import a module."""
-    top = module.split(".")[0]
+    top = module.split(".", maxsplit=1)[0]
     if any(module == ours or module.startswith(ours + ".") for ours in OURS) or top == "msgspec":
         return True
     return top in sys.stdlib_module_names and top not in IMPURE

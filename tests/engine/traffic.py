@@ -103,15 +103,14 @@ def contact(draw: st.DrawFn, name: str, base: int) -> list[CallEvent]:
         if act == "queued" and number:
             queue = draw(st.sampled_from(QUEUES))
         if number != lost:
-            events.append(draw(fact(whose, number, act, time, queue, customer)))
+            events.append(draw(fact((whose, number), act, time, queue, customer)))
     return events
 
 
 @st.composite
-def fact(
-    draw: st.DrawFn, contact: str, number: int, act: str, time: int, queue: str, customer: str | None
-) -> CallEvent:
+def fact(draw: st.DrawFn, name: tuple[str, int], act: str, time: int, queue: str, customer: str | None) -> CallEvent:
     """One event of a contact, its optional fields there or not."""
+    contact, number = name
     fields: dict[str, Any] = {"id": f"{contact}.{number}", "time": moment(time), "contact_id": contact}
     if customer is not None and draw(st.booleans()):
         fields["customer_id"] = customer

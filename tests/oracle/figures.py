@@ -165,10 +165,21 @@ class Oracle:
             measure = agents.MEASURE.get(stay.state)
             if stay.end is None or measure is None:
                 continue
-            for start, end in _clip(stay.start, stay.end):
-                yield Count(start, None, None, {"agent": stay.agent}, measure, end - start)
-                for queue in stay.queues:
-                    yield Count(start, None, queue, {}, measure, end - start)
+            yield from self._stay(stay, measure, stay.end)
+
+    def with_open_time(self, until: int) -> Oracle:
+        """Count the states that go on as well, up to a time, as readers do."""
+        for stay in agents.stays(self.changes):
+            measure = agents.MEASURE.get(stay.state)
+            if stay.end is None and measure is not None:
+                self.counts += self._stay(stay, measure, until)
+        return self
+
+    def _stay(self, stay: agents.Stay, measure: str, until: int) -> Iterator[Count]:
+        for start, end in _clip(stay.start, until):
+            yield Count(start, None, None, {"agent": stay.agent}, measure, end - start)
+            for queue in stay.queues:
+                yield Count(start, None, queue, {}, measure, end - start)
 
     # -- figures -----------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ def ratios(n: Counter[str]) -> dict[str, Ratio]:
     settled = n["cohort_answered"] + n["cohort_abandoned"] + n["cohort_flowed_out"] - n["short_abandoned"]
     counted_abandons = n["cohort_abandoned"] - n["short_abandoned"]
     talk, hold, wrap_up = (Fraction(n[name], SECOND) for name in ("talk_us", "hold_us", "wrap_up_us"))
+    busy = Fraction(n["on_contact_us"], SECOND)
     plain: dict[str, tuple[int | Fraction, int | Fraction]] = {
         "abandonment_rate": (counted_abandons, settled),
         "abandonment_rate_offered": (counted_abandons, n["entered"] - n["short_abandoned"]),
@@ -54,7 +55,7 @@ def ratios(n: Counter[str]) -> dict[str, Ratio]:
         "handle_time": (talk + hold + wrap_up, handled),
         "transfer_rate": (n["transferred"], answered),
         "first_contact_resolution": (n["resolved_first_contact"], n["resolved_identified"]),
-        "occupancy": (n["on_contact_us"], n["on_contact_us"] + n["available_us"]),
+        "occupancy": (busy, busy + Fraction(n["available_us"], SECOND)),
     }
     levels = {f"service_level_sl{i}": service_level(f"SL{i}", n) for i in range(1, 9)}
     return {**{name: (Fraction(top), Fraction(bottom)) for name, (top, bottom) in plain.items()}, **levels}
