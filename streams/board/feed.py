@@ -4,7 +4,7 @@ A partition's records are handed over when the last one of their transaction (``
 a commit. Ready when the end of every partition, as it was at the start, has been reached. The client reconnects by itself;
 when the topic was made anew, the figures are read anew.
 
-    connecting -> loading -> live <-> behind        events wait and no partition moves for 10 s: no worker processes them
+    connecting -> loading -> live <-> behind        events wait for 10 s: no worker counts them, or it trails
                                ^ v
                            disconnected             no answer of a broker for 3 s
 """
@@ -251,29 +251,38 @@ class Ends:
 
 
 class Progress:
-    """Events that no worker has taken yet, and since when no partition of them has moved."""
+    """Events that no worker has counted yet, and since when the oldest of them wait.
+
+    Of each partition one end is remembered until the figures have reached it; so a worker that keeps up is never behind, however
+    many events come, and one that stands still or trails is.
+    """
 
     def __init__(self) -> None:
         self.behind = 0
-        self._done: dict[int, int] = {}
-        self._since: dict[int, float] = {}
+        self._marks: dict[int, tuple[float, int]] = {}
 
     def see(self, ends: dict[int, int], done: dict[int, int], now: float) -> None:
-        """Compare the ends of the events topic with the offsets that the figures cover."""
+        """Compare the ends of the events topic with the offsets that the figures cover.
+
+        >>> progress = Progress()
+        >>> progress.see({0: 100}, {0: 90}, now=0.0)
+        >>> progress.see({0: 200}, {0: 100}, now=9.0)  # the first hundred is done: the clock starts anew
+        >>> progress.stalled(18.0), progress.stalled(19.5), progress.behind
+        (False, True, 100)
+        """
         self.behind = 0
         for number, end in ends.items():
             offset = done.get(number, 0)
-            missing = max(0, end - offset)
-            self.behind += missing
-            if not missing or self._done.get(number) != offset:
-                self._since.pop(number, None)
-            if missing:
-                self._since.setdefault(number, now)
-            self._done[number] = offset
+            self.behind += max(0, end - offset)
+            mark = self._marks.get(number)
+            if offset >= end:
+                self._marks.pop(number, None)
+            elif mark is None or offset >= mark[1]:
+                self._marks[number] = now, end
 
     def stalled(self, now: float) -> bool:
-        """Tell whether events wait in a partition that has not moved for `BEHIND_AFTER` seconds."""
-        return any(now - since > BEHIND_AFTER for since in list(self._since.values()))
+        """Tell whether events have waited for `BEHIND_AFTER` seconds."""
+        return any(now - since > BEHIND_AFTER for since, _ in list(self._marks.values()))
 
 
 def client(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:

@@ -137,8 +137,8 @@ def _parse(text: str) -> int | None:
         return None
     if moment.tzinfo is None:
         return None
-    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC) if moment.year > 1 else None
-    return None if since is None else (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def _choice(one: dict[str, str], name: str, known: tuple[str, ...], default: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -165,7 +165,14 @@ class Beat(Struct, frozen=True):
 class View:
     """Answers and snapshots from a feed's figures."""
 
-    def __init__(self, feed: Feed[Figures], policy: Policy, alarms: Mapping[str, AlarmSettings]) -> None:
+    def __init__(
+        self,
+        feed: Feed[Figures],
+        policy: Policy,
+        alarms: Mapping[str, AlarmSettings],
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000,
+    ) -> None:
+        self.now_us = clock
         self.feed = feed
         self.policy = policy
         self.alarms = alarms
@@ -174,10 +181,6 @@ class View:
     def zone(self) -> str:
         """Return the deployment's time zone."""
         return self.policy.defaults.time_zone
-
-    def now_us(self) -> int:
-        """Return the clock's time."""
-        return time.time_ns() // 1_000
 
     # Answers
 

@@ -6,6 +6,7 @@ import { word } from "./words.js";
 
 const STATES = ["available", "busy", "wrap_up", "paused", "offline"];
 const SHOWN = { available: 4, busy: 6, wrap_up: 3, paused: 3, offline: 0 };
+const SHOWN_ON_TV = { available: 3, busy: 5, wrap_up: 2, paused: 3, offline: 0 };
 
 export class Agents {
   constructor(room) {
@@ -54,7 +55,8 @@ class Group {
   }
 
   fill() {
-    const limit = this.open ? 200 : SHOWN[this.state];
+    const limits = document.documentElement.classList.contains("tv") ? SHOWN_ON_TV : SHOWN;
+    const limit = this.open ? 200 : limits[this.state];
     const shown = this.quiet ? [] : this.agents.slice(0, limit);
     while (this.lines.length > shown.length) this.lines.pop().node.remove();
     while (this.lines.length < shown.length) {

@@ -82,11 +82,12 @@ function render() {
 function status() {
   const zone = snapshot?.zone;
   write(byId("state-word"), word(`feed_${feed.state}`));
-  write(byId("as-of"), timeOfDay(trueAt ?? snapshot?.watermark, zone));
+  write(byId("as-of"), timeOfDay(feed.state === "behind" ? snapshot?.watermark : trueAt, zone));
   const banner = byId("banner");
   mark(banner, "hidden", feed.state === "live" ? "" : null);
   if (feed.state === "live") return;
-  const values = { time: timeOfDay(trueAt ?? snapshot?.watermark, zone), n: count(feed.state === "behind" ? feed.behind : feed.loaded ?? 0) };
+  const time = feed.state === "behind" ? dateAndTime(snapshot?.watermark, zone) : timeOfDay(trueAt ?? snapshot?.watermark, zone);
+  const values = { time, n: count(feed.state === "behind" ? feed.behind : feed.loaded ?? 0) };
   const known = trueAt != null || feed.state !== "lost";
   const state = known ? feed.state : "connecting";
   if (byId("banner-title").textContent !== word(`${state}_title`)) write(byId("announcer"), word(`${state}_title`));

@@ -192,6 +192,7 @@ class Part {
 
   set(value, text, level) {
     write(this.term, word(this.name()));
+    mark(this.term, "title", word(this.metric));
     mark(this.value, "data-value", value ?? null);
     mark(this.node, "data-level", level ?? null);
     this.text(text);
@@ -213,7 +214,7 @@ class Big extends Part {
   }
 }
 
-const SHORT = { longest_wait: "tile_longest", service_level: "tile_service", abandonment_rate: "tile_abandonment", average_speed_of_answer: "tile_asa", answered: "tile_answered" };
+const SHORT = { waiting: "tile_waiting", longest_wait: "tile_longest", service_level: "tile_service", abandonment_rate: "tile_abandonment", average_speed_of_answer: "tile_asa", answered: "tile_answered" };
 
 class Small extends Part {
   constructor(metric) {

@@ -1,0 +1,198 @@
+"""What the board answers over HTTP, from what the engine makes of 400 calls."""
+
+import csv
+import io
+import json
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from schemas.calls import CallQueued
+from schemas.events import encode
+from streams.kpis.registry import KPIS
+from tests.board.rig import view_of
+from tests.harness.traffic import START
+
+WINDOWED = (
+    "entered",
+    "answered",
+    "abandoned",
+    "service_level",
+    "abandonment_rate",
+    "average_speed_of_answer",
+    "handle_time",
+)
+
+
+async def rows_of(client, **query):
+    response = await client.get("/api/v1/kpis", params=query)
+    assert response.status == 200, await response.text()
+    return (await response.json())["rows"]
+
+
+async def test_rows_by_queue_end_with_the_total_which_is_their_sum(client):
+    *rows, total = await rows_of(client, window="15m", by="queue")
+    assert [row["queue"] for row in rows] == ["billing", "idle", "sales", "support"]
+    assert total["queue"] is None
+    for kpi in ("entered", "answered", "abandoned"):
+        assert sum(row["kpis"][kpi]["value"] for row in rows) == total["kpis"][kpi]["value"]
+    assert total["kpis"]["entered"]["value"] == 400
+
+
+async def test_an_idle_queue_has_counts_of_zero_and_ratios_of_nothing(client):
+    rows = await rows_of(client, window="15m", by="queue")
+    idle = next(row["kpis"] for row in rows if row["queue"] == "idle")
+    assert idle["entered"]["value"] == 0
+    assert idle["service_level"]["value"] is None
+    assert idle["average_speed_of_answer"]["value"] is None
+
+
+async def test_an_answer_says_zone_filters_policy_and_freshness(client):
+    answer = await (await client.get("/api/v1/kpis", params={"window": "15m", "queue": "sales"})).json()
+    assert answer["zone"] == "UTC"
+    assert (answer["queue"], answer["live"], answer["window"]) == ("sales", True, "15m")
+    assert answer["as_of"] == "2026-03-02T09:10:00+00:00"
+    assert answer["watermark"].startswith("2026-03-02T09:1")
+    assert answer["policy"]["sales"] == {
+        "zone": "UTC", "threshold": 12.0, "target": 0.9, "formula": "SL8", "short_abandon": 5.0,
+    }  # fmt: skip
+
+
+async def test_the_ledger_adds_up_for_every_queue_and_window(client):
+    for window in ("5m", "15m", "30m", "60m", "today", "interval"):
+        answer = await (await client.get("/api/v1/kpis", params={"window": window, "by": "queue"})).json()
+        for line in answer["ledger"]:
+            left = line["answered"] + line["abandoned"] + line["flowed_out"] + line["waiting_end"]
+            assert line["waiting_start"] + line["entered"] == left
+            assert line["balanced"], (window, line)
+
+
+@pytest.mark.parametrize("query", [{"queue": "nobody"}, {"channel": "telex"}, {"queue": "nobody", "by": "queue"}])
+async def test_an_unknown_queue_or_channel_has_no_rows(client, query):
+    assert await rows_of(client, window="15m", **query) == []
+
+
+async def test_a_bad_request_is_told_what_was_wrong(client):
+    response = await client.get("/api/v1/kpis", params={"window": "7m"})
+    assert response.status == 400
+    error = (await response.json())["error"]
+    assert (error["parameter"], error["seen"]) == ("window", "7m")
+    assert error["expected"] == "one of 5m, 15m, 30m, 60m, interval, today"
+
+
+async def test_too_many_rows_are_refused_before_they_are_made(client):
+    query = {"from": "2026-01-01T00:00:00Z", "to": "2026-07-20T00:00:00Z", "every": "15m", "by": "queue"}
+    response = await client.get("/api/v1/kpis", params=query)
+    assert response.status == 400
+    assert "at most 50000 rows" in (await response.json())["error"]["message"]
+
+
+async def test_csv_has_the_figures_of_json(client):
+    rows = await rows_of(client, window="15m", by="queue")
+    response = await client.get("/api/v1/kpis", params={"window": "15m", "by": "queue", "format": "csv"})
+    assert response.headers["Content-Type"].startswith("text/csv")
+    lines = list(csv.DictReader(io.StringIO(await response.text())))
+    assert [line["queue"] for line in lines] == [row["queue"] or "" for row in rows]
+    for line, row in zip(lines, rows, strict=True):
+        for kpi, figure in row["kpis"].items():
+            assert (float(line[kpi]) if line[kpi] else None) == figure["value"]
+
+
+async def test_csv_lets_no_name_be_a_formula(serve):
+    event = CallQueued(
+        id="1", time=float(START), contact_id="c", customer_id="x", queue='=HYPERLINK("http://bad.example","x")'
+    )
+    client = await serve(view_of([(b"x", encode(event))]))
+    text = await (await client.get("/api/v1/kpis", params={"window": "15m", "by": "queue", "format": "csv"})).text()
+    assert any(cell.startswith("'=HYPERLINK") for line in csv.reader(io.StringIO(text)) for cell in line)
+    assert not any(cell.startswith("=") for line in csv.reader(io.StringIO(text)) for cell in line)
+
+
+async def first_snapshot(client, **query):
+    async with client.get("/api/v1/stream", params=query) as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+        assert (await response.content.readline()) == b"event: snapshot\n"
+        return json.loads((await response.content.readline()).removeprefix(b"data: "))
+
+
+@pytest.mark.parametrize("window", ["5m", "15m", "30m", "60m", "today"])
+async def test_every_surface_gives_the_same_figure(client, window):
+    rows = {row["queue"]: row["kpis"] for row in await rows_of(client, window=window, by="queue")}
+    text = await (await client.get("/api/v1/kpis", params={"window": window, "by": "queue", "format": "csv"})).text()
+    lines = {line["queue"] or None: line for line in csv.DictReader(io.StringIO(text))}
+    snapshot = await first_snapshot(client, window=window)
+    tiles = {tile["queue"]: tile["kpis"] for tile in [*snapshot["queues"], snapshot["total"]]}
+    scraped = await (await client.get("/metrics")).text()
+    samples = {
+        (sample.name, sample.labels["queue"]): sample.value
+        for family in text_string_to_metric_families(scraped)
+        for sample in family.samples
+        if sample.labels.get("window") == window and "le" not in sample.labels
+    }
+    names = {
+        "service_level": "service_level_ratio", "abandonment_rate": "abandonment_ratio",
+        "average_speed_of_answer": "average_speed_of_answer_seconds", "handle_time": "handle_time_seconds",
+    }  # fmt: skip
+    assert set(rows) == set(lines) == set(tiles)
+    for queue, kpis in rows.items():
+        for kpi in WINDOWED:
+            value = kpis[kpi]["value"]
+            assert tiles[queue][kpi]["value"] == value
+            assert (float(lines[queue][kpi]) if lines[queue][kpi] else None) == value
+            if queue is not None:
+                assert samples.get((f"contact_center_{names.get(kpi, kpi)}", queue)) == value
+
+
+async def test_a_change_is_pushed_within_a_second_and_silence_has_a_beat(client, view):
+    async with client.get("/api/v1/stream", params={"window": "5m"}) as response:
+        events = [(await response.content.readuntil(b"\n\n")).partition(b"\n")[0] for _ in range(2)]
+        assert events == [b"event: snapshot", b"event: beat"]
+        view.feed.changed()
+        assert (await response.content.readuntil(b"\n\n")).startswith(b"event: snapshot")
+
+
+async def test_a_client_that_left_costs_nothing(client, view):
+    for _ in range(5):
+        await first_snapshot(client, window="5m")
+    text = await (await client.get("/metrics")).text()
+    assert "contact_center_board_stream_clients 0.0" in text or "contact_center_board_stream_clients 1.0" in text
+
+
+async def test_the_page_loads_nothing_from_elsewhere_and_says_so(client):
+    response = await client.get("/")
+    page = await response.text()
+    assert 'lang="es"' in page
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert "Access-Control-Allow-Origin" not in response.headers
+    assert "http" not in page.replace("http-equiv", "")
+    for name in ("board.css", "board.js", "icon.svg", "words.js"):
+        assert (await client.get(f"/static/{name}")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/static/..%2Fapi.py", "/static/index.py", "/nothing", "/api/v1/nothing"])
+async def test_what_is_not_there_is_404(client, path):
+    assert (await client.get(path)).status == 404
+
+
+async def test_definitions_are_those_of_the_registry(client):
+    body = await (await client.get("/api/v1/definitions")).json()
+    kpis = {kpi["id"]: kpi for kpi in body["kpis"]}
+    assert kpis["service_level_sl8"]["crediting"] == "COHORT"
+    assert list(kpis) == [kpi.id for kpi in KPIS]
+
+
+async def test_status_says_how_far_and_how_fresh(client):
+    body = await (await client.get("/api/v1/status")).json()
+    assert body["state"] == "live"
+    assert body["counted"] > 1000
+    assert set(body["partitions"]) == {"0", "1"}
+
+
+async def test_a_board_that_is_loading_says_so(serve):
+    view = view_of()
+    view.feed.ready = False
+    client = await serve(view)
+    assert (await client.get("/healthz")).status == 200
+    assert (await client.get("/readyz")).status == 503
+    assert (await client.get("/api/v1/kpis")).status == 503
+    assert "contact_center_entered" not in await (await client.get("/metrics")).text()

@@ -1,0 +1,99 @@
+"""The exposition text: it parses, names and labels follow the rules, known queues are always there, and no sample has a timestamp."""
+
+import re
+import subprocess
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.board.exporter import Exporter
+from tests.board.rig import view_of
+
+FORBIDDEN = {"type", "region", "customer", "service", "env", "contact", "contact_id", "customer_id"}
+
+
+def exposition(view, **options):
+    registry = CollectorRegistry()
+    registry.register(Exporter(view, **options))
+    return generate_latest(registry).decode()
+
+
+@pytest.fixture(scope="module")
+def text():
+    return exposition(view_of())
+
+
+@pytest.fixture(scope="module")
+def families(text):
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def samples(families, name, **labels):
+    return [s.value for s in families[name].samples if labels.items() <= s.labels.items()]
+
+
+def test_names_and_labels_follow_the_rules(families):
+    for family in families.values():
+        assert re.fullmatch(r"contact_center_[a-z0-9_]+", family.name)
+        assert family.documentation
+        for sample in family.samples:
+            assert not FORBIDDEN & set(sample.labels)
+            assert sample.timestamp is None
+            assert family.type != "counter" or sample.name.endswith("_total")
+
+
+def test_agents_have_series_only_when_asked_for(text):
+    assert 'agent="' not in text
+    assert 'agent="agent-1"' in exposition(view_of(), agents=True)
+
+
+def test_a_known_queue_without_calls_has_counts_of_zero_and_no_ratio(families):
+    assert samples(families, "contact_center_entered", queue="idle", window="5m") == [0]
+    assert samples(families, "contact_center_service_level_denominator", queue="idle", window="5m") == [0]
+    assert samples(families, "contact_center_service_level_ratio", queue="idle", window="5m") == []
+    assert samples(families, "contact_center_waiting", queue="idle") == [0]
+
+
+def test_a_ratio_is_its_numerator_over_its_denominator(families):
+    for queue in ("sales", "support", "billing"):
+        place = {"queue": queue, "window": "15m"}
+        (ratio,) = samples(families, "contact_center_service_level_ratio", **place)
+        (top,) = samples(families, "contact_center_service_level_numerator", **place)
+        (bottom,) = samples(families, "contact_center_service_level_denominator", **place)
+        assert ratio == top / bottom
+
+
+def test_the_buckets_hold_the_threshold_and_count_every_answered_visit(text):
+    pattern = (
+        r'contact_center_answer_wait_seconds_bucket\{channel="call",le="([^"]+)",queue="sales",window="15m"\} (\S+)'
+    )
+    buckets = re.findall(pattern, text)
+    assert "12.0" in dict(buckets)
+    assert buckets[-1][0] == "+Inf"
+    counts = [float(count) for _, count in buckets]
+    assert counts == sorted(counts)
+    answered = re.search(r'contact_center_answered\{channel="call",queue="sales",window="15m"\} (\S+)', text)
+    assert counts[-1] == float(answered.group(1))
+
+
+def test_targets_and_watermark_are_exported(families):
+    assert samples(families, "contact_center_target_ratio", queue="sales") == [0.9]
+    assert samples(families, "contact_center_service_level_threshold_seconds", queue="sales") == [12]
+    assert len(families["contact_center_watermark_timestamp_seconds"].samples) == 2
+
+
+def test_events_are_counted_by_kind(families):
+    assert sum(samples(families, "contact_center_events", event="call.queued")) == 400
+
+
+def test_the_help_is_the_definition(text):
+    assert "# HELP contact_center_abandonment_ratio Abandonment rate: (abandoned - short) / " in text
+
+
+@pytest.mark.prometheus
+def test_promtool_finds_nothing_to_complain_about(text, promtool):
+    found = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr

@@ -1,0 +1,118 @@
+"""The feed on a real Kafka: complete, committed, whole transactions only, and behind when nobody counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Producer
+
+from schemas.panes import PartitionStatus
+from streams.board import feed as feeding
+from streams.board.feed import Feed
+from streams.broker.topics import TopicSet
+from streams.settings import KafkaSettings
+from tests.harness.exactness import wait_until
+
+pytestmark = pytest.mark.kafka
+LAST = b'["partition"]'
+
+
+class Seen:
+    """Notes what a feed loads."""
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+
+    def load(self, partition: int, key: bytes, value: bytes | None) -> None:
+        self.keys.append(key)
+
+    def partitions(self) -> dict[int, PartitionStatus]:
+        return {}
+
+
+@pytest.fixture
+def producer(kafka: str, topic_prefix: str) -> Producer:
+    """A producer of transactions."""
+    made = Producer({"bootstrap.servers": kafka, "transactional.id": topic_prefix})
+    made.init_transactions(10)
+    return made
+
+
+@pytest.fixture
+def feed(kafka: str, topics: TopicSet) -> Iterator[Feed[Seen]]:
+    """A feed, not started."""
+    made = Feed(KafkaSettings(bootstrap=kafka, prefix=topics.prefix), Seen)
+    yield made
+    made.stop()
+
+
+def write(producer: Producer, topics: TopicSet, *keys: bytes) -> None:
+    for key in keys:
+        producer.produce(f"{topics.prefix}.kpis", b"{}", key, partition=0)
+    producer.flush()
+
+
+def test_it_is_ready_when_all_that_was_committed_before_is_loaded(feed, producer, topics):
+    producer.begin_transaction()
+    write(producer, topics, *(b'["agent","%d"]' % number for number in range(5000)), LAST)
+    producer.commit_transaction()
+    feed.start()
+    wait_until(lambda: feed.ready, 20, "not ready")
+    assert feed.loaded == 5001
+
+
+def test_an_empty_topic_is_ready_too(feed):
+    feed.start()
+    wait_until(lambda: feed.condition().state == "live", 20, "not live")
+    assert feed.loaded == 0
+
+
+def test_what_is_aborted_or_open_is_never_seen(feed, producer, topics):
+    feed.start()
+    wait_until(lambda: feed.ready, 20, "not ready")
+    producer.begin_transaction()
+    write(producer, topics, b'["agent","aborted"]', LAST)
+    producer.abort_transaction()
+    producer.begin_transaction()
+    write(producer, topics, b'["agent","committed"]', LAST)
+    time.sleep(0.5)
+    assert feed.figures.keys == []
+    producer.commit_transaction()
+    wait_until(lambda: feed.figures.keys == [b'["agent","committed"]', LAST], 5, "not seen")
+
+
+def test_half_a_commit_is_never_seen(feed, producer, topics):
+    """What stands before the last record of a transaction waits for it."""
+    feed.start()
+    wait_until(lambda: feed.ready, 20, "not ready")
+    producer.begin_transaction()
+    write(producer, topics, b'["agent","first"]')
+    producer.commit_transaction()
+    time.sleep(0.5)
+    assert feed.figures.keys == []
+    producer.begin_transaction()
+    write(producer, topics, LAST)
+    producer.commit_transaction()
+    wait_until(lambda: feed.figures.keys == [b'["agent","first"]', LAST], 5, "not seen")
+
+
+def test_events_that_nobody_counts_make_the_figures_stale(feed, kafka, topics, monkeypatch):
+    monkeypatch.setattr(feeding, "BEHIND_AFTER", 1.5)
+    feed.start()
+    wait_until(lambda: feed.condition().state == "live", 20, "not live")
+    sender = Producer({"bootstrap.servers": kafka})
+    sender.produce(f"{topics.prefix}.events", b"{}", b"key")
+    sender.flush()
+    wait_until(lambda: feed.condition().state == "behind", 10, "not behind")
+    assert feed.condition().behind == 1
+
+
+def test_a_broker_that_does_not_answer_is_noticed():
+    feed = Feed(KafkaSettings(bootstrap="127.0.0.1:1", prefix="none"), Seen)
+    feed.start()
+    time.sleep(1)
+    assert feed.condition().state == "connecting"
+    assert not feed.ready
+    feed.stop()

@@ -1,0 +1,67 @@
+"""Wrong parameters are named, with the value seen and what was expected."""
+
+import pytest
+
+from streams.board.parameters import LONGEST_NAME, BadRequestError, asked, stream_asked
+from streams.engine.policy import HOUR, MINUTE
+
+NOW = 1_772_442_000_000_000
+
+WRONG = [
+    ({"window": ["7m"]}, "window", "7m", "one of 5m, 15m"),
+    ({"windw": ["5m"]}, "windw", "5m", "one of the parameters"),
+    ({"by": ["customer"]}, "by", "customer", "one of queue"),
+    ({"by": [""]}, "by", "", "one of queue"),
+    ({"every": ["2h"]}, "every", "2h", "one of 15m"),
+    ({"format": ["xml"]}, "format", "xml", "one of json, csv"),
+    ({"from": ["2026-03-01T08:00:00Z"]}, "to", None, "a time like"),
+    ({"to": ["2026-03-01T08:00:00Z"]}, "from", None, "a time like"),
+    ({"from": ["yesterday"], "to": ["2026-03-01T08:00:00Z"]}, "from", "yesterday", "a time like"),
+    ({"from": ["2026-03-01T08:00:00"], "to": ["2026-03-01T09:00:00Z"]}, "from", "2026-03-01T08:00:00", "a time like"),
+    ({"from": ["2026-03-01T08:07:00Z"], "to": ["2026-03-01T09:00:00Z"]}, "from", "2026-03-01T08:07:00Z", "a quarter"),
+    ({"from": ["2026-03-01T08:00:01Z"], "to": ["2026-03-01T09:00:00Z"]}, "from", "2026-03-01T08:00:01Z", "a quarter"),
+    ({"from": ["2026-03-01T09:00:00Z"], "to": ["2026-03-01T09:00:00Z"]}, "to", "2026-03-01T09:00:00Z", "after from"),
+    ({"from": ["0001-01-01T00:00:00Z"], "to": ["2026-03-01T09:00:00Z"]}, "from", "0001-01-01T00:00:00Z", "a time"),
+    (
+        {"from": ["9999-12-31T23:45:00-23:00"], "to": ["2026-03-01T09:00:00Z"]},
+        "from",
+        "9999-12-31T23:45:00-23:00",
+        "a time",
+    ),
+    ({"from": ["1971-01-01T00:00:00Z"], "to": ["2026-03-01T09:00:00Z"], "every": ["15m"]}, "every", "15m", "at most"),
+    ({"window": ["5m"], "from": ["2026-03-01T08:00:00Z"], "to": ["2026-03-01T09:00:00Z"]}, "window", "5m", "either"),
+    ({"queue": [""]}, "queue", "", "a name"),
+    ({"queue": ["q" * 500]}, "queue", "q" * LONGEST_NAME, "a name"),
+    ({"queue": ["a", "b"]}, "queue", "a, b", "one value"),
+]
+
+
+@pytest.mark.parametrize(("given", "parameter", "seen", "expected"), WRONG)
+def test_a_wrong_parameter_is_named(given, parameter, seen, expected):
+    with pytest.raises(BadRequestError) as caught:
+        asked(given, NOW, "UTC")
+    assert (caught.value.parameter, caught.value.seen) == (parameter, seen)
+    assert caught.value.expected.startswith(expected) or expected in caught.value.expected
+
+
+def test_a_range_is_read_in_any_offset_also_when_the_plus_came_unescaped():
+    given = {"from": ["2026-03-01T09:00:00 01:00"], "to": ["2026-03-01T09:30:00Z"], "every": ["15m"]}
+    question = asked(given, NOW, "UTC")
+    assert question.end_us - question.start_us == HOUR + 30 * MINUTE
+    assert question.window is None
+
+
+def test_nothing_asked_is_the_last_half_hour():
+    question = asked({}, NOW, "UTC")
+    assert (question.window, question.every, question.by) == ("30m", "all", None)
+    assert question.end_us - question.start_us == 30 * MINUTE
+
+
+def test_today_begins_at_midnight_of_the_zone():
+    question = asked({"window": ["today"]}, NOW, "Europe/Madrid")
+    assert (question.start_us // HOUR) % 24 == 23
+
+
+def test_a_stream_takes_no_range():
+    with pytest.raises(BadRequestError, match="from"):
+        stream_asked({"from": ["2026-03-01T08:00:00Z"]})

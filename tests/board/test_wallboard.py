@@ -1,0 +1,111 @@
+"""The wallboard in a real browser, from events on a real Kafka through worker and board."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.agents import AgentStateChanged
+from schemas.calls import CallAbandoned, CallAnswered, CallEnded, CallQueued
+from schemas.events import encode
+from streams.broker.topics import TopicSet
+from tests.board.boards import BoardProcess
+from tests.harness import records
+from tests.harness.exactness import wait_until
+from tests.harness.workers import WorkerProcess
+
+pytestmark = [pytest.mark.kafka, pytest.mark.browser, pytest.mark.timeout(180)]
+HOSTILE = "<img src=x onerror=alert(1)>"
+ARGUMENTS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+def shift(now: float) -> Iterator[tuple[bytes, bytes]]:
+    """Yield twelve answered calls, three abandoned and two that wait, of the last minutes, and an agent."""
+    yield b"ana", encode(AgentStateChanged(id="a", time=now - 65, agent_id="ana", state="available", queues=["sales"]))
+    for number in range(17):
+        queue, at = ("sales", HOSTILE)[number % 2], now - 120 + number
+        name = {"contact_id": f"c{number}", "customer_id": f"k{number}"}
+        key = f"k{number}".encode()
+        yield key, encode(CallQueued(id=f"{number}q", time=at, queue=queue, **name))
+        if number < 12:
+            yield key, encode(CallAnswered(id=f"{number}a", time=at + 5 + number * 2, agent_id="bea", **name))
+            yield key, encode(CallEnded(id=f"{number}e", time=at + 60, agent_id="bea", **name))
+        elif number < 15:
+            yield key, encode(CallAbandoned(id=f"{number}b", time=at + 30, **name))
+
+
+@pytest.fixture
+def board(kafka: str, topics: TopicSet, tmp_path: Path) -> Iterator[BoardProcess]:
+    """A board with a worker that has counted a shift."""
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker, BoardProcess(kafka, topics.prefix, tmp_path) as board:
+        worker.ready()
+        sent = records.send(kafka, f"{topics.prefix}.events", shift(time.time()))
+        wait_until(lambda: board.get("/api/v1/status")["counted"] == sent, 30, "the shift is not counted")
+        yield board
+
+
+@pytest.fixture
+def page(chromium: str):
+    """A page of the system's Chromium; errors of its scripts fail the test."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1366, "height": 768}, locale="en-GB")
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: problems.append(f"a dialog opened: {dialog.message}"))
+        yield page
+        browser.close()
+        assert problems == []
+
+
+def test_the_wallboard_shows_what_the_api_gives_and_notices_a_stopped_board(board: BoardProcess, page) -> None:
+    page.goto(f"{board.url}/?window=60m&language=en")
+    page.wait_for_selector('body[data-feed="live"] .tile')
+    rows = board.get("/api/v1/kpis", window="60m", by="queue")["rows"]
+    assert {row["queue"] for row in rows} == {"sales", HOSTILE, None}
+    for row in rows[:-1]:
+        tile = page.locator(".tile").filter(has=page.locator("h3", has_text=row["queue"]))
+        for kpi in ("waiting", "service_level", "abandonment_rate", "average_speed_of_answer", "answered"):
+            shown = tile.locator(f'[data-metric="{kpi}"]').get_attribute("data-value")
+            assert float(shown) == row["kpis"][kpi]["value"], (row["queue"], kpi)
+    total = rows[-1]["kpis"]
+    for kpi in ("waiting", "service_level", "abandonment_rate", "average_speed_of_answer"):
+        assert float(page.get_attribute(f'.metric [data-metric="{kpi}"]', "data-value")) == total[kpi]["value"]
+    assert page.inner_text('.metric [data-metric="waiting"]') == "2"
+    assert page.inner_text('.metric [data-metric="agents_available"]') == "1"
+
+    before = page.inner_text('.metric [data-metric="longest_wait"]')
+    page.wait_for_function(
+        "text => document.querySelector('.metric [data-metric=longest_wait]').textContent !== text", arg=before
+    )
+
+    board.kill()
+    stopped = time.monotonic()
+    page.wait_for_selector('body[data-feed="lost"]', timeout=5000)
+    assert time.monotonic() - stopped < 3.5
+    assert page.is_visible("#banner")
+    assert page.inner_text('.metric [data-metric="waiting"]') == "--"
+    assert page.locator(".tile[data-level]").count() == 0
+
+    board.start()
+    page.wait_for_selector('body[data-feed="live"]', timeout=15000)
+    assert page.inner_text('.metric [data-metric="waiting"]') == "2"
+
+
+def test_every_figure_explains_itself_by_keyboard(board: BoardProcess, page) -> None:
+    page.goto(f"{board.url}/?window=60m&language=en")
+    page.wait_for_selector('body[data-feed="live"] .tile')
+    page.focus('[data-card="service_level"] .about')
+    page.keyboard.press("Enter")
+    text = page.inner_text("dialog")
+    for part in ("answered <= T / (answered <= T + abandoned <= T", "(SL8)", "UTC", "Credited to"):
+        assert part in text
+    page.keyboard.press("Escape")
+    assert not page.is_visible("dialog")
+    page.click("#language")
+    assert page.inner_text('[data-card="waiting"] h3') == "En espera"
