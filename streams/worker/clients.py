@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
-
-import faust
-from faust.types.auth import CredentialsT
+from typing import TYPE_CHECKING, Any
 
 from streams.errors import ConfigurationError
 from streams.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from faust.types.auth import CredentialsT
 
 _PLAIN = "PLAINTEXT"
 
@@ -35,6 +35,8 @@ def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
 
 def credentials(kafka: KafkaSettings) -> CredentialsT | None:
     """Return what Faust hands to aiokafka, or None without SASL and TLS."""
+    import faust  # noqa: PLC0415 - takes a second, and most commands need only the other client
+
     protocol = kafka.security_protocol
     if protocol == _PLAIN:
         return None

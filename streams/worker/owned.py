@@ -113,7 +113,7 @@ class Owned:
         """Let go, without a commit: another worker has the partition, or this one ends."""
         self._closed = True
         async with self._lock:
-            self._store.close()
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._store.close)
         self._metrics.forget(self.number)
 
     def _finish_restoring(self, state: bytes | None, kpis: bytes | None) -> None:

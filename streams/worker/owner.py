@@ -39,6 +39,7 @@ class Owner:
         self._threads = ThreadPoolExecutor(64, "store")
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._taking: dict[int, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._paused: set[int] = set()
         self._room = asyncio.Event()
         self._stopping = False
@@ -120,8 +121,10 @@ class Owner:
         owned = self.owned.pop(number)
         self._tasks.pop(number).cancel()
         self._taking.pop(number, None)
-        task = asyncio.create_task(owned.close())
-        task.add_done_callback(lambda _: tell(logger, logging.INFO, "Let go of a partition.", partition=number))
+        closing = asyncio.create_task(owned.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        tell(logger, logging.INFO, "Let go of a partition.", partition=number)
 
     async def _restore(self, owned: Owned) -> None:
         try:

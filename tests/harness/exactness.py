@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from confluent_kafka import KafkaException
+
 from schemas.panes import PartitionStatus, decode_key, decode_value
 from streams.broker.topics import TopicSet
 from streams.engine.marker import MARKER, Marker
@@ -115,8 +117,11 @@ def wait_until_caught_up(
 def _caught_up(bootstrap: str, topics: TopicSet, supervised: Sequence[Revivable]) -> bool:
     for worker in supervised:
         worker.revive()
-    wanted = {number: end for number, end in records.ends(bootstrap, topics.events).items() if end}
-    seen = progress(bootstrap, topics)
+    try:
+        wanted = {number: end for number, end in records.ends(bootstrap, topics.events).items() if end}
+        seen = progress(bootstrap, topics)
+    except KafkaException:  # a broker that has just been frozen or restarted
+        return False
     return all(seen.get(number, 0) >= end for number, end in wanted.items())
 
 

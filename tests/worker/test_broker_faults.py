@@ -54,11 +54,15 @@ def test_sigterm_ends_in_its_grace_though_the_broker_is_away(
     broker: EmbeddedKafka, own: TopicSet, tmp_path: Path, how: str
 ):
     """With uncommitted events and no broker the worker ends in time, with the code that asks for a restart."""
-    slow = {"CENTRALITA_WORKER_COMMIT_INTERVAL": "4"}
+    slow = {
+        "CENTRALITA_WORKER_COMMIT_INTERVAL": "6",
+        "CENTRALITA_WORKER_TRANSACTION_TIMEOUT": "8",
+        "CENTRALITA_WORKER_SESSION_TIMEOUT": "9",
+    }
     with WorkerProcess(broker.bootstrap, own.prefix, tmp_path, slow) as worker:
         worker.ready()
         records.send(broker.bootstrap, own.events, calls(300))
-        time.sleep(0.5)
+        time.sleep(1)
         getattr(broker, how)()
         began = time.monotonic()
         assert worker.terminate() == 75
@@ -66,7 +70,7 @@ def test_sigterm_ends_in_its_grace_though_the_broker_is_away(
         broker.resume()
         if how == "kill":
             broker.start()
-        worker.start()
+        worker.start(CENTRALITA_WORKER_COMMIT_INTERVAL="0.1")
         wait_until_caught_up(broker.bootstrap, own)
         assert_exact(broker.bootstrap, own)
 
