@@ -138,7 +138,7 @@ def demo_center(names: tuple[str, ...] = NAMES, busiest: float = 150.0) -> Cente
         attributes=True,
     )
     again = tuple(
-        replace(queue, calls_per_hour=1.15 * queue.calls_per_hour) for queue in queues
+        replace(queue, calls_per_hour=1.04 * queue.calls_per_hour) for queue in queues
     )  # transfers and returns
     return Center(
         queues=queues, groups=staffed(again), callers=callers, time_zone="Europe/Madrid", day=OFFICE, week=WEEK

@@ -1,0 +1,315 @@
+"""The command `centralita demo`: broker, topics, worker, board and simulated traffic in one go, and nothing left afterwards.
+
+    this process --+-- broker     (unless CENTRALITA_KAFKA names one)        data in a folder that goes with it, or --data
+                   +-- worker     started again when it asks for it (75) or is killed
+                   +-- board      the wallboard's address
+                   +-- simulate   two hours of history at once, then live
+
+Each part is a process in a group of its own. Ctrl-C, SIGTERM and a failing part end all of them, the broker last; on Linux they
+also end when this process is killed (PR_SET_PDEATHSIG). Their messages are in the data folder's logs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from types import FrameType
+
+import click
+import orjson
+from rich.console import Console
+from rich.status import Status
+
+from streams.broker import jars
+from streams.broker.server_properties import HOST, free_port, is_free
+from streams.broker.topics import TopicSet, admin_client
+from streams.errors import BrokerError, CentralitaError, ConfigurationError, RestartError
+
+HISTORY = "2h"
+START_SECONDS = 90.0
+STOP_SECONDS = 12.0
+BROKER_STOP_SECONDS = 35.0
+RESTART_PAUSE = 1.0
+MOST_RESTARTS = 20
+_TICK = 0.25
+_LINES_SHOWN = 15
+_PR_SET_PDEATHSIG = 1
+
+
+@click.command
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the wallboard.")
+@click.option(
+    "--speed", type=click.FloatRange(0.1, 1000), default=2.0, show_default=True, help="Times the calls and the agents."
+)
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder to keep; default: a temporary one."
+)
+@click.option("--browser/--no-browser", default=None, help="Open the wallboard; default: on a desktop.")
+@click.pass_context
+def command(ctx: click.Context, port: int, speed: float, data: Path | None, *, browser: bool | None) -> None:
+    """Show the whole of Centralita with simulated traffic; Ctrl-C ends everything and leaves nothing running.
+
+    It runs a real Apache Kafka (fetched once, 43 MB) unless CENTRALITA_KAFKA names one. The wallboard's address is shown as soon as
+    figures move.
+
+    Example: centralita demo --port 8090
+    """
+    if not is_free(port):
+        raise ConfigurationError(f"--port: seen {port}, which is in use: choose another, such as {free_port()}")
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(stderr=True)
+    with suppress(KeyboardInterrupt), _folder(data) as folder:
+        Demo(folder, port, speed, console, *_chosen(ctx)).run(browser=browser)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _chosen(ctx: click.Context) -> tuple[str, list[str]]:
+    """Return the prefix of the topics, and the options that every part is given."""
+    config = ctx.find_root().params.get("config")
+    return ctx.obj().kafka.prefix, ["--config", str(config.resolve())] if config else []
+
+
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    """Yield the folder to keep, or one that is removed at the end."""
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)
+        yield data.resolve()
+        return
+    made = Path(tempfile.mkdtemp(prefix="centralita-demo-"))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@dataclass
+class Part:
+    """One of the processes: how it is started, and its log."""
+
+    name: str
+    arguments: list[str]
+    folder: Path
+    environment: Mapping[str, str]
+    restartable: bool = False
+    restarts: int = 0
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def log(self) -> Path:
+        """Where its messages are."""
+        return self.folder / f"{self.name}.log"
+
+    def start(self) -> None:
+        """Start it in a group of its own, bound to our life."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streams.cli", *self.arguments],
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_bound_to(os.getpid()),  # noqa: PLW1509 - calls prctl and getppid, takes no lock
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group, if there is one left."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+    def stop(self, seconds: float) -> None:
+        """Ask it to end, and end it after so many seconds; then whatever it left in its group."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+
+    def tail(self) -> str:
+        """Return the last lines of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-_LINES_SHOWN:])
+
+
+def _bound_to(parent: int) -> Callable[[], None] | None:
+    """Return what makes a new process end (SIGTERM) when its parent does, where the system can (Linux)."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    number = int(signal.SIGTERM)
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return bind
+
+
+class Demo:
+    """The parts, in the order of their start."""
+
+    def __init__(
+        self, folder: Path, port: int, speed: float, console: Console, prefix: str, options: list[str]
+    ) -> None:
+        self.folder = folder
+        self.url = f"http://{HOST}:{port}/"
+        self._port = port
+        self._speed = speed
+        self._console = console
+        self._prefix = prefix
+        self._options = options
+        self._parts: list[Part] = []
+        self._given = os.environ.get("CENTRALITA_KAFKA")
+        self._bootstrap = self._given or f"{HOST}:{free_port()}"
+
+    def run(self, *, browser: bool | None) -> None:
+        """Start all, show the address when figures move, watch until interrupted, and stop all."""
+        try:
+            with self._console.status("starting") as status:
+                self._start(status)
+                self._until_figures_move(status)
+                self._console.print(f"Wallboard: [bold]{self.url}[/bold]   (Ctrl-C ends the demo)", highlight=False)
+                self._open(browser=browser)
+                self._watch(status)
+        finally:
+            self._stop()
+
+    # --- start
+
+    def _start(self, status: Status) -> None:
+        if not self._given:
+            self._start_broker(status)
+        status.update("making topics")
+        with admin_client(self._bootstrap) as admin:
+            created = TopicSet(self._prefix).create(admin)
+        # An earlier demo's figures go on from where they were.
+        history = HISTORY if created else "0s"
+        status.update("starting worker, board and traffic")
+        self._add("worker", "worker", "--port", str(free_port()), restartable=True)
+        self._add("board", "board", "--host", HOST, "--port", str(self._port), restartable=True)
+        self._add("traffic", "simulate", "--history", history, "--steady", "--traffic", str(self._speed), "--quiet")
+
+    def _start_broker(self, status: Status) -> None:
+        jars.class_path(lambda done, total: status.update(f"fetching Apache Kafka, once: {done} of {total} files"))
+        status.update("starting Apache Kafka")
+        port = self._bootstrap.rpartition(":")[2]
+        broker = self._add("broker", "broker", "--port", port, "--data", str(self.folder / "kafka"))
+        self._wait("Apache Kafka", lambda: "answers at" in broker.tail())
+
+    def _add(self, name: str, *arguments: str, restartable: bool = False) -> Part:
+        environment = {
+            **os.environ,
+            "CENTRALITA_KAFKA": self._bootstrap,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+        }
+        part = Part(name, [*self._options, *arguments], self.folder, environment, restartable)
+        self._parts.append(part)
+        part.start()
+        return part
+
+    def _until_figures_move(self, status: Status) -> None:
+        status.update("waiting for figures to move")
+        seen: set[int] = set()
+
+        def moved() -> bool:
+            figures = self._figures()
+            if figures is not None:
+                seen.add(figures)
+            return len(seen) > 1
+
+        self._wait("the wallboard", moved)
+
+    def _wait(self, what: str, ready: Callable[[], bool]) -> None:
+        end = time.monotonic() + START_SECONDS
+        while not ready():
+            self._check()
+            if time.monotonic() > end:
+                raise BrokerError(f"{what} was not ready within {START_SECONDS:.0f} s; logs are in {self.folder}")
+            time.sleep(_TICK)
+
+    def _open(self, *, browser: bool | None) -> None:
+        desktop = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) or sys.platform == "darwin"
+        if browser or (browser is None and desktop and self._console.is_terminal):
+            webbrowser.open(self.url)
+
+    # --- watch
+
+    def _watch(self, status: Status) -> None:
+        while True:
+            self._check()
+            figures = self._figures()
+            told = "the board does not answer" if figures is None else f"{figures:,} calls in the last hour"
+            restarts = sum(part.restarts for part in self._parts)
+            status.update(told + (f", {restarts} restarts" if restarts else ""))
+            time.sleep(1)
+
+    def _check(self) -> None:
+        """Start again what asks for it; raise when another part has ended."""
+        for part in self._parts:
+            code = part.process.poll() if part.process is not None else None
+            if code is None:
+                continue
+            if not part.restartable or not _restarts(code) or part.restarts >= MOST_RESTARTS:
+                raise CentralitaError(f"{part.name} ended with exit code {code}; its last lines:\n{part.tail()}")
+            part.restarts += 1
+            self._console.print(f"{part.name} ended with exit code {code}: started again", highlight=False)
+            time.sleep(RESTART_PAUSE)
+            part.start()
+
+    def _figures(self) -> int | None:
+        """Return how many calls entered in the last hour, None as long as the board has no figure."""
+        try:
+            with urllib.request.urlopen(f"{self.url}api/v1/kpis?window=60m", timeout=2) as answer:  # noqa: S310 - ours
+                rows = orjson.loads(answer.read())["rows"]
+        except (OSError, ValueError, HTTPException):
+            return None
+        totals = [row["kpis"]["entered"]["value"] for row in rows if row["queue"] is None and row["breakdown"] is None]
+        return int(totals[0]) if totals and totals[0] else None
+
+    # --- stop
+
+    def _stop(self) -> None:
+        """Stop all, those that use the broker before it; further Ctrl-Cs do not disturb."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        with self._console.status("stopping"):
+            clients = [part for part in self._parts if part.name != "broker"]
+            for part in clients:
+                if part.process is not None:
+                    part.process.terminate()
+            for part in (*clients, *self._parts):
+                part.stop(BROKER_STOP_SECONDS if part.name == "broker" else STOP_SECONDS)
+
+
+def _restarts(code: int) -> bool:
+    """Tell whether a part is to be started again: it asked for it, or was killed.
+
+    >>> _restarts(75), _restarts(-9), _restarts(78), _restarts(0)
+    (True, True, False, False)
+    """
+    return code == RestartError.exit_code or code < 0
