@@ -37,11 +37,12 @@ HEADERS: Final = {
 }
 VIEW: Final = web.AppKey("view", View)
 BROADCAST: Final = web.AppKey("broadcast", Broadcast)
+QUESTIONS: Final = web.AppKey("questions", asyncio.Semaphore)
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
 _STALLED: Final = 30.0
 """Seconds after which a client that takes nothing is let go."""
-_HEADER: Final = 200
-"""Characters of a name in a file's name or header."""
+_AT_ONCE: Final = 2
+"""Questions answered at a time; more wait, so that threads stay free for metrics and wallboards."""
 _TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _serving = Fact(logging.INFO, "The board is served.", logger=logging.getLogger("streams.board"))
 _failed = Fact(logging.ERROR, "A request failed.", logger=logging.getLogger("streams.board"))
@@ -51,6 +52,7 @@ def application(view: View, language: str = "es", *, agents: bool = False) -> we
     """Return the web application over a view."""
     app = web.Application(middlewares=[_errors], client_max_size=0)
     app[VIEW] = view
+    app[QUESTIONS] = asyncio.Semaphore(_AT_ONCE)
     app[REGISTRY] = _registry(view, app, agents=agents)
     app.cleanup_ctx.append(_broadcasting)
     app.on_response_prepare.append(_secure)
@@ -170,7 +172,8 @@ async def _kpis(request: web.Request) -> web.Response:
     question = asked(_given(request), view.now_us(), view.zone)
     if not view.feed.ready:
         return _loading(view)
-    answer = await asyncio.to_thread(view.answer, question)
+    async with request.app[QUESTIONS]:
+        answer = await asyncio.to_thread(view.answer, question)
     if question.format == "json":
         return _json(answer)
     text = await asyncio.to_thread(answers.as_csv, answer.rows, [kpi.id for kpi in KPIS])

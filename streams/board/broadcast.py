@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
@@ -56,6 +57,8 @@ class Broadcast:
         self._clients: dict[Key, set[Client]] = {}
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        # A thread of its own: long questions to the API must not hold up the wallboards.
+        self._thread = ThreadPoolExecutor(1, "board-snapshots")
         self._task = asyncio.create_task(self._run())
         view.feed.changed = self._wake
 
@@ -73,6 +76,7 @@ class Broadcast:
         self._view.feed.changed = lambda: None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._thread.shutdown(wait=False)
 
     async def messages(self, key: Key) -> AsyncGenerator[bytes, None]:
         """Yield the messages for one client: a snapshot at once, then snapshots and beats."""
@@ -105,7 +109,7 @@ class Broadcast:
             await asyncio.sleep(PAUSE)
 
     async def _compute(self, key: Key) -> bytes:
-        return await asyncio.to_thread(lambda: msgspec.json.encode(self._view.snapshot(*key)))
+        return await self._loop.run_in_executor(self._thread, lambda: msgspec.json.encode(self._view.snapshot(*key)))
 
 
 def message(event: str, data: bytes) -> bytes:

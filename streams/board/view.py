@@ -23,7 +23,7 @@ from streams.board.parameters import EVERY, Asked, BadRequestError, too_many_row
 from streams.engine.policy import SECOND, Policy, QueuePolicy
 from streams.errors import InputError
 from streams.kpis.figures import AgentStatus, Figures, Query, WaitingNow
-from streams.kpis.windows import window
+from streams.kpis.windows import split, window
 from streams.settings import AlarmSettings
 
 SHOWN: Final = (
@@ -197,12 +197,8 @@ class View:
             live=live,
             now_us=asked.now_us,
         )
-        with self.feed.lock:
-            figures = self.feed.figures
-            self._bound(asked, figures)
-            rows = self._rows(figures, query)
-            watermark = figures.watermark_us
-        too_many_rows(asked, len(rows))
+        rows = self._rows(asked, query)
+        watermark = self.feed.figures.watermark_us
         sums = [ledger(row.channel, row.queue, row.kpis) for row in rows] if asked.by in {None, "queue"} else []
         queues = sorted({row.queue for row in rows if row.queue is not None})
         return Answer(
@@ -212,24 +208,32 @@ class View:
             sums, rows,
         )  # fmt: skip
 
-    @staticmethod
-    def _rows(figures: Figures, query: Query) -> list[Row]:
-        """Return the rows, none for a queue or channel that nobody has heard of."""
-        known = any(
-            query.channel in {None, channel} and query.queue in {None, queue} for channel, queue in figures.queues()
-        )
+    def _rows(self, asked: Asked, query: Query) -> list[Row]:
+        """Return the rows, none for a queue or channel that nobody has heard of.
+
+        The lock is let go after each stretch of time: a question about years must not hold up the wallboard.
+        """
+        with self.feed.lock:
+            places = self.feed.figures.queues()
+        known = any(query.channel in {None, channel} and query.queue in {None, queue} for channel, queue in places)
         if not known and (query.channel, query.queue) != (None, None):
             return []
-        try:
-            return figures.rows(query)
-        except InputError as error:
-            name, _, text = str(error).partition(": ")
-            raise BadRequestError(name.split(",")[0], None, text.removeprefix("expected ")) from error
+        self._bound(asked, len(places))
+        rows: list[Row] = []
+        zone = (self.policy.defaults if query.queue is None else self.policy.of(query.queue)).time_zone
+        for start, end in split(query.start_us, query.end_us, query.every, zone):
+            with self.feed.lock:
+                rows += _ask(self.feed.figures, query._replace(start_us=start, end_us=end, every="all"))
+            too_many_rows(asked, len(rows))
+            time.sleep(0)
+        return rows
 
-    def _bound(self, asked: Asked, figures: Figures) -> None:
+    @staticmethod
+    def _bound(asked: Asked, places: int) -> None:
+        """Refuse what would be too much before it is begun."""
         length = EVERY[asked.every]
         if length is not None:
-            queues = len(figures.queues()) + 1 if asked.by == "queue" and asked.queue is None else 1
+            queues = places + 1 if asked.by == "queue" and asked.queue is None else 1
             too_many_rows(asked, (asked.end_us - asked.start_us) // length * queues)
 
     # Snapshots
@@ -313,6 +317,14 @@ def limits(policy: QueuePolicy, *, live: bool) -> Limits:
 def feeding(condition: Condition) -> Feeding:
     """Return the feed's condition as it is sent."""
     return Feeding(condition.state, condition.loaded, condition.behind)
+
+
+def _ask(figures: Figures, query: Query) -> list[Row]:
+    try:
+        return figures.rows(query)
+    except InputError as error:
+        name, _, text = str(error).partition(": ")
+        raise BadRequestError(name.split(",")[0], None, text.removeprefix("expected ")) from error
 
 
 def _agent(agent: AgentStatus) -> Agent:

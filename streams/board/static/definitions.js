@@ -25,7 +25,7 @@ export class Definitions {
     if (!this.kpis.size) await this.load().catch(() => {});
     const data = tile ?? snapshot.total;
     mark(byId("definition-close"), "aria-label", word("close"));
-    write(byId("definition-of"), `${tile ? tile.queue : word("total")} · ${word("definition")}`);
+    write(byId("definition-of"), tile ? word("definition") : `${word("total")} · ${word("definition")}`);
     write(byId("definition-title"), tile ? tile.queue : word(metric));
     const wanted = tile ? TILE : [metric];
     byId("definition-body").replaceChildren(...wanted.map((id) => this.section(id, data, snapshot, Boolean(tile))), ...(tile ? [ledger(tile)] : []));
