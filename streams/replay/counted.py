@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streams.engine.policy import INTERVAL, SECOND
+from msgspec.structs import replace
+
+from streams.engine.policy import EVERYTHING, INTERVAL, SECOND, Policy
 from streams.kpis.figures import Figures
 from streams.replay.crew import Crew
 from streams.replay.shard import Example, Summary
@@ -40,6 +42,11 @@ class Counted:
         newest = self.watermark - self.watermark % INTERVAL + INTERVAL
         start = newest - INTERVAL if self.first is None else self.first
         return min(start, newest - INTERVAL), max(self.last or 0, newest)
+
+
+def figures_of(policy: Policy) -> Figures:
+    """Return empty figures that look for every stretch of time in its intervals: a report has no days."""
+    return Figures(replace(policy, retention=EVERYTHING))
 
 
 def gather(crew: Crew, summaries: Sequence[Summary], found: Counted) -> None:

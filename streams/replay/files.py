@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from schemas.dead_letters import RefusedError
 from schemas.events import decode
 from streams.engine.policy import Policy
-from streams.kpis.figures import Figures
-from streams.replay.counted import Counted, gather
+from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Batch, Crew, FedJob, encode_batch, fed
 from streams.replay.shard import MOST_EXAMPLES, UNLIMITED, DisorderError, Example
 from streams.sources.files import Line, is_regular, read_events
@@ -51,7 +50,7 @@ def count_files(paths: Sequence[str], policy: Policy, by: str | None, processes:
 
 
 def _count(paths: Sequence[str], policy: Policy, jobs: Sequence[FedJob], bar: Bar) -> Counted:
-    counted = Counted(Figures(policy))
+    counted = Counted(figures_of(policy))
     with Crew(fed, jobs) as crew:
         _distribute(paths, crew, len(jobs), counted, bar)
         gather(crew, crew.summaries(bar.events), counted)

@@ -17,6 +17,7 @@ Only committed records are read; consumer groups are not touched.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from multiprocessing.connection import Connection
@@ -27,8 +28,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from streams.engine.partition import Record
 from streams.engine.policy import HOUR, Policy
 from streams.errors import BrokerError, InputError, TopicError
-from streams.kpis.figures import Figures
-from streams.replay.counted import Counted, gather
+from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Crew, child
 from streams.replay.files import Bar
 from streams.replay.shard import Shard
@@ -38,6 +38,7 @@ BEFORE: Final = 12 * HOUR
 """Read before the range in addition to the longest wait: conversations and agents' states that began before it."""
 _TIMEOUT: Final = 15.0
 _RECORDS: Final = 5_000
+_PATIENCE: Final = 0.1
 _SILENCE: Final = 60.0
 """Seconds without a record after which the broker is taken for lost."""
 
@@ -72,25 +73,34 @@ class Asked(NamedTuple):
 
 def spans(asked: Asked, policy: Policy) -> list[Span]:
     """Return which offsets have to be read; raise InputError when there is nothing."""
-    consumer = _consumer(asked.kafka)
-    try:
-        numbers = _partitions(consumer, asked.topic)
-        begin_ms = max(0, asked.start_us - BEFORE - _longest_wait(policy) - policy.future) // 1_000
-        times = [TopicPartition(asked.topic, number, begin_ms) for number in numbers]
-        begins = {place.partition: place.offset for place in consumer.offsets_for_times(times, timeout=_TIMEOUT)}
-        found = []
-        for number in numbers:
-            place = TopicPartition(asked.topic, number)
-            _, end = consumer.get_watermark_offsets(place, timeout=_TIMEOUT)
-            # A negative offset means that nothing arrived after that time.
-            if 0 <= begins[number] < end:
-                found.append(Span(number, begins[number], end))
-    except KafkaException as error:
-        raise BrokerError(f"Kafka at {asked.kafka.bootstrap} does not answer: {error.args[0].str()}") from None
-    finally:
-        consumer.close()
+    deadline = time.monotonic() + _TIMEOUT
+    while True:
+        consumer = _consumer(asked.kafka)
+        try:
+            found = _offsets(consumer, asked, policy)
+            break
+        except KafkaException as error:
+            # A topic made a moment ago has no leader for a moment.
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise BrokerError(f"Kafka at {asked.kafka.bootstrap} does not answer: {error.args[0].str()}") from None
+            time.sleep(_PATIENCE)
+        finally:
+            consumer.close()
     if not found:
         raise InputError(f"{asked.topic}: no events arrived since {BEFORE // HOUR} h before --from: nothing to report")
+    return found
+
+
+def _offsets(consumer: Any, asked: Asked, policy: Policy) -> list[Span]:
+    begin_ms = max(0, asked.start_us - BEFORE - _longest_wait(policy) - policy.future) // 1_000
+    numbers = _partitions(consumer, asked.topic)
+    times = [TopicPartition(asked.topic, number, begin_ms) for number in numbers]
+    found = []
+    for place in consumer.offsets_for_times(times, timeout=_TIMEOUT):
+        _, end = consumer.get_watermark_offsets(TopicPartition(asked.topic, place.partition), timeout=_TIMEOUT)
+        # A negative offset means that nothing arrived after that time.
+        if 0 <= place.offset < end:
+            found.append(Span(place.partition, place.offset, end))
     return found
 
 
@@ -100,7 +110,7 @@ def count_range(
     """Return what the spans hold."""
     windows = [limits.return_window for limits in (policy.defaults, *policy.queues.values())]
     until = asked.end_us + policy.lateness + max(windows) + _longest_wait(policy) + BEFORE
-    counted = Counted(Figures(policy))
+    counted = Counted(figures_of(policy))
     jobs = [ReadJob(asked.kafka, asked.topic, share, until, policy, by) for share in shares(found, processes)]
     with Crew(read, jobs) as crew:
         gather(crew, crew.summaries(partial(_show, bar)), counted)
@@ -156,10 +166,15 @@ def _read(job: ReadJob, connection: Connection) -> Shard:
     return shard
 
 
-def _consume(job: ReadJob, consumer: Consumer) -> list[Message]:
-    messages: list[Message] = consumer.consume(_RECORDS, _SILENCE)
-    if not messages:
-        raise BrokerError(f"Kafka at {job.kafka.bootstrap} gave nothing for {_SILENCE:.0f} s")
+def _consume(job: ReadJob, consumer: Any) -> list[Message]:
+    """Return records, or raise BrokerError when none come for too long."""
+    deadline = time.monotonic() + _SILENCE
+    messages: list[Message] = []
+    while not messages:
+        # It returns when it has as many as asked for, or the time is over: a short one, for the end of the log.
+        messages = consumer.consume(_RECORDS, _PATIENCE)
+        if time.monotonic() > deadline:
+            raise BrokerError(f"Kafka at {job.kafka.bootstrap} gave nothing for {_SILENCE:.0f} s")
     for message in messages:
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - has no public name

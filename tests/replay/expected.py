@@ -42,7 +42,7 @@ def figures(events: Sequence[Sent], policy: Policy | None = None) -> Figures:
     refused = engine.process([Record(offset, now_us, *event) for offset, event in enumerate(events)])
     assert not refused
     engine.advance(engine.watermark)
-    found = Figures(policy)
+    found = Figures(engine.policy)
     for key, value in engine.flush().kpis:
         found.load(0, key, value)
     return found
