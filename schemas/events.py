@@ -44,6 +44,8 @@ TYPE_NAMES: dict[type[Event], str] = {kind: str(kind.__struct_config__.tag) for 
 LARGEST_EVENT = 1 << 20
 """Bytes. A larger record is refused (too_large)."""
 
+TIMED = (CallAnswered, CallAbandoned, CallFlowedOut)
+"""Events that state durations."""
 _DURATIONS = ("wait_seconds", "ring_seconds")
 _PERSONAL = frozenset({"customer_id", "contact_id", "id", "agent_id", "from_agent", "to_agent"})
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")

@@ -54,7 +54,7 @@ class Agents:
         self._slices = slices
         self._agents: dict[str, Agent] = {}
         self._changed: set[str] = set()
-        self._everybody = slices.number(Slice(None, None))
+        self._groups: dict[tuple[str, tuple[str, ...]], int] = {}
 
     def apply(self, event: AgentStateChanged) -> bool:
         """Take a change of state; return False when it was known."""
@@ -83,9 +83,16 @@ class Agents:
         measure = MEASURE.get(fact[2])
         if measure is None:
             return
-        own = self._slices.number(Slice(None, None, "agent", name))
-        queues = (self._slices.number(Slice(None, queue)) for queue in dict.fromkeys(fact[4]))
-        self._panes.credit_time(fact[0], end, (own, self._everybody, *queues), measure, sign)
+        self._panes.credit_time(fact[0], end, self._group(name, fact[4]), measure, sign)
+
+    def _group(self, name: str, queues: tuple[str, ...]) -> int:
+        """Return the group of an agent: its own slice, that of everybody, and those of its queues."""
+        known = self._groups.get((name, queues))
+        if known is None:
+            own, everybody = Slice(None, None, "agent", name), Slice(None, None)
+            known = self._slices.group([own, everybody, *(Slice(None, queue) for queue in dict.fromkeys(queues))])
+            self._groups[name, queues] = known
+        return known
 
     @property
     def pending(self) -> bool:

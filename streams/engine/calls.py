@@ -73,7 +73,7 @@ FACTS: Final[dict[type, Callable[[Any], Fact]]] = {
 class Visit:
     """One stay in one queue: ``start`` to ``decided`` (microseconds), its outcome, and who answered."""
 
-    __slots__ = ("agent", "decided", "level", "outcome", "queue", "reason", "start", "traits")
+    __slots__ = ("agent", "decided", "given", "group", "level", "outcome", "queue", "reason", "start", "traits")
 
     def __init__(self, queue: str, start: int, traits: tuple[str | None, ...]) -> None:
         self.queue = queue
@@ -84,16 +84,32 @@ class Visit:
         self.reason: str | None = None
         self.agent: str | None = None
         self.level: str | None = None
+        self.group = -1
+        self.given: list[Any] | None = None
+        """What it is credited, worked out once for an outcome (credits.py)."""
 
     def decide(self, outcome: int, time: int, reason: str | None = None) -> None:
         """Give the visit its outcome, or another one."""
         self.outcome, self.decided, self.reason = outcome, time, reason
+        self.given = None
 
 
 class Leg:
     """One conversation with one agent: ``start`` to ``end`` (microseconds), its holds, its after-call work."""
 
-    __slots__ = ("agent", "end", "held", "hold", "hold_since", "level", "start", "transferred", "visit", "wrap_up")
+    __slots__ = (
+        "agent",
+        "end",
+        "given",
+        "held",
+        "hold",
+        "hold_since",
+        "level",
+        "start",
+        "transferred",
+        "visit",
+        "wrap_up",
+    )
 
     def __init__(self, visit: Visit, agent: str, level: str | None, start: int) -> None:
         self.visit = visit
@@ -106,6 +122,8 @@ class Leg:
         self.hold_since: int | None = None
         self.transferred = False
         self.wrap_up = 0
+        self.given: list[Any] | None = None
+        """What it is credited, worked out once it has ended (credits.py)."""
 
     def resume(self, time: int) -> None:
         """End the hold that is open, if one is."""
@@ -208,8 +226,8 @@ def _answered(call: Call, fact: Fact) -> None:
     if leg is not None:
         leg.finish(time)
     if visit.outcome != CONNECTED:
-        visit.decide(CONNECTED, time)
         visit.agent, visit.level = agent, fact[6]
+        visit.decide(CONNECTED, time)
     call.legs.append(Leg(visit, agent, fact[6], time))
 
 
@@ -256,6 +274,7 @@ def _wrapped_up(call: Call, fact: Fact) -> None:
     for leg in reversed(call.legs):
         if leg.end is not None and (fact[3] is None or leg.agent == fact[3]):
             leg.wrap_up = fact[0] - leg.end
+            leg.given = None
             return
 
 

@@ -24,9 +24,10 @@ UNKNOWN = -1
 class Contact:
     """One contact in use."""
 
-    __slots__ = ("as_of", "call", "credits", "facts", "start", "waiting")
+    __slots__ = ("as_of", "call", "credits", "facts", "identified", "start", "waiting")
 
-    def __init__(self, facts: list[Fact], as_of: int = 0) -> None:
+    def __init__(self, facts: list[Fact], as_of: int = 0, *, identified: bool) -> None:
+        self.identified = identified
         self.facts = facts
         self.as_of = as_of
         self.call: Call = fold(facts)
@@ -44,10 +45,10 @@ class Contact:
         return head + msgspec.msgpack.encode((self.as_of, self.facts))
 
 
-def decode(record: bytes) -> Contact:
+def decode(record: bytes, *, identified: bool) -> Contact:
     """Return the contact of a record, folded but with nothing credited."""
     as_of, facts = msgspec.msgpack.decode(memoryview(record)[_head.size :])
-    contact = Contact([tuple(fact) for fact in facts], as_of)
+    contact = Contact([tuple(fact) for fact in facts], as_of, identified=identified)
     contact.start = _head.unpack_from(record)[1]
     return contact
 
@@ -72,7 +73,7 @@ class Customer:
     def __init__(self) -> None:
         self.contacts: dict[str, Contact | bytes] = {}
         self.order: list[tuple[int, str]] = []
-        self.touched = 0
+        self.touched = -1
 
     def before(self, name: str, *starts: int) -> set[str]:
         """Return the contacts that come just before ``name``, were it to begin at each of ``starts``."""

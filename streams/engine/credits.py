@@ -1,7 +1,7 @@
 """Credits: what a call adds to the panes, as a pure function of its visits and conversations.
 
-A credit is (time, slices, bundle of measures, bucket or None): the bundle goes to the pane of ``time`` in each of
-``slices``, of which the first also has sliding panes. Crediting follows domain.md 2: rates to the visit's start (COHORT), counts
+A credit is (time, group of slices, bundle of measures, bucket or None): the bundle goes to the pane of ``time`` in each slice
+of the group, of which the first also has sliding panes. Crediting follows domain.md 2: rates to the visit's start (COHORT), counts
 and waits to the outcome's time (EVENT), handling to the conversation's end (CLOSE).
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.engine.calls import CHANNEL, CONNECTED, FLOWED, LEFT, MOVED_ON, WAITING, Call, Leg, Visit
+from streams.engine.calls import CHANNEL, CONNECTED, LEFT, MOVED_ON, WAITING, Call, Leg, Visit
 from streams.engine.histogram import bucket
 from streams.engine.measures import ONE, SHIFT
 from streams.engine.policy import Policy, QueuePolicy
 from streams.engine.slices import Slices
 
-Credit = tuple[int, tuple[int, ...], int, int | None]
+Credit = tuple[int, int, int, int | None]
 
 HISTOGRAMS: Final = ("wait_answered", "wait_abandoned")
 """Names of the histograms; a bucket's code is its histogram's place here times 2^16, plus 2^15, plus its index."""
@@ -53,11 +53,12 @@ def credits_of(
     """
     given: list[Credit] = []
     for visit in call.visits:
-        _visit(given, visit, policy.of(visit.queue), slices, as_of)
+        given += visit.given or _visit(visit, policy.of(visit.queue), slices, as_of)
     for leg in call.legs:
-        _leg(given, leg, slices)
+        if leg.end is not None:
+            given += leg.given or _leg(leg, leg.end, slices)
     if call.ended is not None and call.resolved and call.legs:
-        _resolution(given, call, policy, slices, next_start, identified=identified)
+        given += _resolution(call, call.ended, policy, slices, next_start, identified=identified)
     return given
 
 
@@ -66,70 +67,71 @@ def lost(visit: Visit, limits: QueuePolicy, as_of: int) -> bool:
     return as_of > visit.start + limits.maximum_wait
 
 
-def _visit(given: list[Credit], visit: Visit, limits: QueuePolicy, slices: Slices, as_of: int) -> None:
+def _visit(visit: Visit, limits: QueuePolicy, slices: Slices, as_of: int) -> list[Credit]:
+    """Return what a visit is credited, and remember it when that depends on the clock no more."""
     outcome, decided = visit.outcome, visit.decided
-    where = slices.visit(CHANNEL, visit.queue, visit.traits)
+    if visit.group < 0:
+        visit.group = slices.visit(CHANNEL, visit.queue, visit.traits)
     if outcome == WAITING:
-        if lost(visit, limits, as_of):
-            outcome, decided = FLOWED, visit.start + limits.maximum_wait
-        else:
+        if not lost(visit, limits, as_of):
             reached = _REACHED if as_of > visit.start + limits.threshold else 0
-            given.append((visit.start, where, _ENTERED + reached, None))
-            return
+            return [(visit.start, visit.group, _ENTERED + reached, None)]
+        return _flowed_out(visit, visit.start + limits.maximum_wait, limits)
     if outcome == MOVED_ON:
         decided = min(decided, visit.start + limits.maximum_wait)
-    wait = decided - visit.start
-    cohort = _ENTERED + _decided(outcome, visit.reason, wait, limits)
-    given.append((visit.start, where, cohort, None))
     if outcome not in _EVENT:
-        given.append((decided, where, _FLOWED_EVENT, None))
-        return
+        visit.given = _flowed_out(visit, decided, limits)
+        return visit.given
+    wait = decided - visit.start
+    cohort = _ENTERED + _decided(outcome, wait, limits)
     event = _EVENT[outcome] + (wait << _WAIT[outcome])
     code = _HISTOGRAM[outcome] + bucket(wait)
-    given.append((decided, where, event, code))
+    given: list[Credit] = [(visit.start, visit.group, cohort, None), (decided, visit.group, event, code)]
     if visit.agent is not None and outcome == CONNECTED:
         who = slices.person(CHANNEL, visit.queue, visit.agent, visit.level)
-        given.append((visit.start, who, cohort, None))
-        given.append((decided, who, event, code))
+        given += [(visit.start, who, cohort, None), (decided, who, event, code)]
+    visit.given = given
+    return given
 
 
-def _decided(outcome: int, reason: str | None, wait: int, limits: QueuePolicy) -> int:
-    """Return the cohort measures of an outcome after a wait."""
-    within = wait <= limits.threshold
-    if outcome not in _COHORT:
-        callback = _CALLBACK if within and reason == "callback" else 0
-        return _FLOWED_COHORT + callback + (0 if within else _REACHED)
-    bundle = _COHORT[outcome] + (_WITHIN[outcome] if within else _REACHED)
+def _flowed_out(visit: Visit, decided: int, limits: QueuePolicy) -> list[Credit]:
+    """Return what a visit is credited that was left unanswered and not by hanging up."""
+    within = decided - visit.start <= limits.threshold
+    callback = _CALLBACK if within and visit.reason == "callback" else 0
+    cohort = _ENTERED + _FLOWED_COHORT + callback + (0 if within else _REACHED)
+    return [(visit.start, visit.group, cohort, None), (decided, visit.group, _FLOWED_EVENT, None)]
+
+
+def _decided(outcome: int, wait: int, limits: QueuePolicy) -> int:
+    """Return the cohort measures of an answer or an abandonment after a wait."""
+    bundle = _COHORT[outcome] + (_WITHIN[outcome] if wait <= limits.threshold else _REACHED)
     if outcome == LEFT and wait <= limits.short_abandon:
         bundle += _SHORT
     return bundle
 
 
-def _leg(given: list[Credit], leg: Leg, slices: Slices) -> None:
-    if leg.end is None:
-        return
-    where = slices.visit(CHANNEL, leg.visit.queue, leg.visit.traits)
-    who = slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.level)
-    talk = leg.end - leg.start - leg.hold
+def _leg(leg: Leg, end: int, slices: Slices) -> list[Credit]:
+    talk = end - leg.start - leg.hold
     bundle = _HANDLED + (talk << _TALK) + (leg.hold << _HOLD) + (leg.wrap_up << _WRAP_UP)
     if leg.held:
         bundle += _HELD
     if leg.transferred:
         bundle += _TRANSFERRED
-    given.append((leg.end, where, bundle, None))
-    given.append((leg.end, who, bundle, None))
+    who = slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.level)
+    leg.given = [(end, leg.visit.group, bundle, None), (end, who, bundle, None)]
+    return leg.given
 
 
 def _resolution(
-    given: list[Credit], call: Call, policy: Policy, slices: Slices, next_start: int | None, *, identified: bool
-) -> None:
+    call: Call, ended: int, policy: Policy, slices: Slices, next_start: int | None, *, identified: bool
+) -> list[Credit]:
     leg = call.legs[-1]
     visit = leg.visit
     bundle = _RESOLVED
     if identified:
         bundle += _IDENTIFIED
-        returned = next_start is not None and next_start <= (call.ended or 0) + policy.of(visit.queue).return_window
+        returned = next_start is not None and next_start <= ended + policy.of(visit.queue).return_window
         if not returned and not call.transferred:
             bundle += _FIRST_CONTACT
-    given.append((visit.start, slices.visit(CHANNEL, visit.queue, visit.traits), bundle, None))
-    given.append((visit.start, slices.person(CHANNEL, visit.queue, leg.agent, leg.level), bundle, None))
+    who = slices.person(CHANNEL, visit.queue, leg.agent, leg.level)
+    return [(visit.start, visit.group, bundle, None), (visit.start, who, bundle, None)]

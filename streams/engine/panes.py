@@ -55,41 +55,52 @@ class Stretch:
 
 
 class Pending:
-    """Credits not yet in the totals: by start, then bundles by slice and counts by (slice, bucket code)."""
+    """Credits not yet in the totals: by start, bundles by group and counts by (group, bucket code).
 
-    __slots__ = ("bundles", "counts", "length")
+    ``first`` keeps only the first slice of each group.
+    """
 
-    def __init__(self, length: int) -> None:
+    __slots__ = ("bundles", "counts", "first", "length")
+
+    def __init__(self, length: int, *, first: bool) -> None:
         self.length = length
+        self.first = first
         self.bundles: dict[int, dict[int, int]] = {}
         self.counts: dict[int, dict[int, int]] = {}
 
-    def add(self, time: int, numbers: tuple[int, ...], bundle: int, code: int | None, sign: int) -> None:
-        """Add a bundle to the pane of ``time`` in each slice, and ``sign`` to the bucket."""
+    def add(self, time: int, group: int, bundle: int, code: int | None, sign: int) -> None:
+        """Add a bundle to the pane of ``time`` in a group, and ``sign`` to the bucket."""
         start = time - time % self.length
-        cells = self.bundles.get(start)
-        if cells is None:
+        try:
+            cells = self.bundles[start]
+        except KeyError:
             cells = self.bundles[start] = {}
-        for number in numbers:
-            cells[number] = cells.get(number, 0) + bundle
+        cells[group] = cells.get(group, 0) + bundle
         if code is not None:
-            counts = self.counts.get(start)
-            if counts is None:
-                counts = self.counts[start] = {}
-            for number in numbers:
-                key = number << _CODES | code
-                counts[key] = counts.get(key, 0) + sign
+            counts = self.counts.setdefault(start, {})
+            key = group << _CODES | code
+            counts[key] = counts.get(key, 0) + sign
 
-    def take(self) -> Iterator[tuple[int, dict[int, int], dict[int, dict[int, int]]]]:
+    def take(self, groups: list[tuple[int, ...]]) -> Iterator[tuple[int, dict[int, int], dict[int, dict[int, int]]]]:
         """Yield (start, bundles by slice, counts by slice and code) and forget them."""
         bundles, counts = self.bundles, self.counts
         self.bundles, self.counts = {}, {}
         for start, cells in bundles.items():
+            by_slice: dict[int, int] = {}
+            for group, bundle in cells.items():
+                if bundle:
+                    for number in groups[group][:1] if self.first else groups[group]:
+                        by_slice[number] = by_slice.get(number, 0) + bundle
             grouped: dict[int, dict[int, int]] = {}
             for key, count in counts.get(start, {}).items():
                 if count:
-                    grouped.setdefault(key >> _CODES, {})[key & _MASK] = count
-            yield start, cells, grouped
+                    group = key >> _CODES
+                    for number in groups[group][:1] if self.first else groups[group]:
+                        codes = grouped.setdefault(number, {})
+                        codes[key & _MASK] = codes.get(key & _MASK, 0) + count
+            for number in grouped:
+                by_slice.setdefault(number, 0)
+            yield start, by_slice, grouped
 
 
 class Panes:
@@ -100,8 +111,8 @@ class Panes:
         self._keep: Retention = policy.retention
         self._slices = slices
         self._zones: dict[str, Days] = {}
-        self._sliding = Pending(SLIDING)
-        self._intervals = Pending(INTERVAL)
+        self._sliding = Pending(SLIDING, first=True)
+        self._intervals = Pending(INTERVAL, first=False)
         self.stretches: dict[tuple[int, int], Stretch] = {}
         """By (length, start) in microseconds."""
         self.graduated = 0
@@ -109,18 +120,18 @@ class Panes:
         self._no_sliding = policy.retention.sliding == 0
         self._dropped: dict[tuple[str, int], int] = {}
 
-    def credit(self, time: int, numbers: tuple[int, ...], bundle: int, code: int | None, sign: int) -> None:
+    def credit(self, time: int, group: int, bundle: int, code: int | None, sign: int) -> None:
         """Credit a bundle (already negative when withdrawn; ``sign`` says it for the bucket) to a time."""
-        self._intervals.add(time, numbers, bundle, code, sign)
+        self._intervals.add(time, group, bundle, code, sign)
         if not self._no_sliding:
-            self._sliding.add(time, numbers[:1], bundle, code, sign)
+            self._sliding.add(time, group, bundle, code, sign)
 
-    def credit_time(self, begin: int, end: int, numbers: tuple[int, ...], measure: str, sign: int) -> None:
+    def credit_time(self, begin: int, end: int, group: int, measure: str, sign: int) -> None:
         """Credit a stretch of an agent's time, split over the intervals that it spans (CLIP)."""
         shift = SHIFT[measure]
         while begin < end:
             border = min(end, begin - begin % INTERVAL + INTERVAL)
-            self._intervals.add(begin, numbers, sign * ((border - begin) << shift), None, sign)
+            self._intervals.add(begin, group, sign * ((border - begin) << shift), None, sign)
             begin = border
 
     @property
@@ -141,7 +152,7 @@ class Panes:
     def _merge(self, pending: Pending, watermark: int, changed: Changed) -> None:
         """Add what is pending to its panes; what belongs to a graduated interval also to its day."""
         length = pending.length
-        for start, cells, counts in pending.take():
+        for start, cells, counts in pending.take(self._slices.groups):
             graduated = length == INTERVAL and start + INTERVAL <= self.graduated
             for number, bundle in cells.items():
                 more = counts.get(number)

@@ -15,7 +15,7 @@ import msgspec
 
 from schemas.agents import AgentStateChanged
 from schemas.dead_letters import Reason, RefusedError
-from schemas.events import TYPE_NAMES, Event, decode, negative_duration
+from schemas.events import TIMED, TYPE_NAMES, Event, decode, negative_duration
 from schemas.panes import Counters, PartitionStatus, Waiting, decode_key, decode_value
 from streams.engine.agents import Agents
 from streams.engine.calls import CHANNEL, FACTS, UNKNOWN_QUEUE, Fact, advance, fold
@@ -120,9 +120,10 @@ class Partition:
         if value is None:
             raise RefusedError(Reason.UNDECODABLE, "record: seen no value, expected a JSON object")
         event = decode(value)
-        wrong = negative_duration(event)
-        if wrong is not None:
-            raise RefusedError(Reason.NEGATIVE_DURATION, wrong)
+        if isinstance(event, TIMED):
+            wrong = negative_duration(event)
+            if wrong is not None:
+                raise RefusedError(Reason.NEGATIVE_DURATION, wrong)
         return self.apply(key, event, record.timestamp_us)
 
     def apply(self, key: bytes, event: Event, now_us: int) -> bool:
@@ -160,7 +161,7 @@ class Partition:
         customer = self._customer(key)
         contact = self._load(key, customer, name)
         if contact is None:
-            contact = Contact([fact])
+            contact = Contact([fact], identified=key != name.encode())
             customer.contacts[name] = contact
             new: bool | None = True
         else:
@@ -189,17 +190,18 @@ class Partition:
         """Return a contact ready for use, with what it has been credited worked out again if it had settled."""
         contact = customer.contacts.get(name)
         if isinstance(contact, bytes):
-            contact = decode_contact(contact)
-            contact.credits = self._credits(key, name, customer, contact)
+            contact = decode_contact(contact, identified=key != name.encode())
+            contact.credits = self._credits(name, customer, contact)
             customer.contacts[name] = contact
         return contact
 
     # What a contact adds
 
-    def _credits(self, key: bytes, name: str, customer: Customer, contact: Contact) -> list[Credit]:
-        following = customer.next_start(name, contact.start)
-        identified = key != name.encode()
-        return credits_of(contact.call, self.policy, self._slices, contact.as_of, following, identified=identified)
+    def _credits(self, name: str, customer: Customer, contact: Contact) -> list[Credit]:
+        following = customer.next_start(name, contact.start) if len(customer.order) > 1 else None
+        return credits_of(
+            contact.call, self.policy, self._slices, contact.as_of, following, identified=contact.identified
+        )
 
     def _evaluate(self, key: bytes, name: str, customer: Customer, contact: Contact) -> None:
         """Credit the difference between what a contact adds now and what it has been credited."""
@@ -213,27 +215,30 @@ class Partition:
             contact.start = start
             for other, neighbour in neighbours.items():
                 if neighbour is not None:
-                    self._settle_up(neighbour, self._credits(key, other, customer, neighbour))
-        self._settle_up(contact, self._credits(key, name, customer, contact))
-        self._watch(key, name, contact)
+                    self._settle_up(neighbour, self._credits(other, customer, neighbour))
+        self._settle_up(contact, self._credits(name, customer, contact))
+        if contact.waiting is not None or contact.call.waiting is not None:
+            self._watch(key, name, contact)
 
     def _settle_up(self, contact: Contact, new: list[Credit]) -> None:
         credit = self._panes.credit
         old = contact.credits
         contact.credits = new
-        common = min(len(old), len(new))
         for was, now in zip(old, new, strict=False):
-            if was == now:
+            if was is now or was == now:
                 continue
             if was[0] == now[0] and was[1] == now[1] and was[3] == now[3]:
                 credit(now[0], now[1], now[2] - was[2], None, 0)
             else:
                 credit(was[0], was[1], -was[2], was[3], -1)
                 credit(now[0], now[1], now[2], now[3], 1)
-        for was in old[common:]:
-            credit(was[0], was[1], -was[2], was[3], -1)
-        for now in new[common:]:
-            credit(now[0], now[1], now[2], now[3], 1)
+        common = len(old)
+        if common > len(new):
+            common = len(new)
+            for time, group, bundle, code in old[common:]:
+                credit(time, group, -bundle, code, -1)
+        for time, group, bundle, code in new[common:]:
+            credit(time, group, bundle, code, 1)
 
     def _watch(self, key: bytes, name: str, contact: Contact) -> None:
         """Keep the callers waiting, and the timers of those who begin to, up to date."""
@@ -257,7 +262,9 @@ class Partition:
         contact.waiting = waiting
 
     def _count(self, where: tuple[str | None, str | None], kind: str) -> None:
-        counts = self._counters.setdefault(where, {})
+        counts = self._counters.get(where)
+        if counts is None:
+            counts = self._counters[where] = {}
         counts[kind] = counts.get(kind, 0) + 1
         self._counters_changed.add(where)
 
@@ -272,8 +279,10 @@ class Partition:
             if customer is None or not isinstance(contact, Contact) or contact.call.waiting is None:
                 continue
             contact.as_of = max(contact.as_of, now_us)
+            before = contact.credits
             self._evaluate(key, name, customer, contact)
-            self._dirty[key, name] = contact
+            if contact.credits != before:
+                self._dirty[key, name] = contact
 
     # Changes out
 
@@ -494,7 +503,7 @@ def _learn(contact: Contact, fact: Fact) -> bool | None:
             _insert(contact, fact)
             return False
     last = facts[-1]
-    if fact[:3] > last[:3]:
+    if fact[0] > last[0] or fact[:3] > last[:3]:
         facts.append(fact)
         advance(contact.call, fact)
     else:

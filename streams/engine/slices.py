@@ -5,6 +5,7 @@ A number indexes faster than a tuple of names; the table of names is kept per pa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,14 +26,19 @@ class Slice(NamedTuple):
 
 
 class Slices:
-    """Numbers for slices, given in the order in which they are first seen."""
+    """Numbers for slices, and for groups of them that are always credited together, as they are first seen.
+
+    A credit names a group: one number for the queue and all the traits of a visit. Only a flush looks at the slices in it.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[Slice, int] = {}
-        self._visits: dict[tuple[str, str, tuple[str | None, ...]], tuple[int, ...]] = {}
-        self._people: dict[tuple[str, str, str, str | None], tuple[int, ...]] = {}
+        self._groups: dict[tuple[int, ...], int] = {}
+        self._visits: dict[tuple[str, str, tuple[str | None, ...]], int] = {}
+        self._people: dict[tuple[str, str, str, str | None], int] = {}
         self.names: list[Slice] = []
         self.suffixes: list[bytes] = []
+        self.groups: list[tuple[int, ...]] = []
 
     def number(self, name: Slice) -> int:
         """Return the number of a slice."""
@@ -43,25 +49,33 @@ class Slices:
             self.suffixes.append(b"," + msgspec.json.encode(name)[1:])
         return known
 
-    def visit(self, channel: str, queue: str, traits: tuple[str | None, ...]) -> tuple[int, ...]:
-        """Return the slices of a queue visit: the queue's own first, then one for each trait that is known."""
+    def group(self, names: Iterable[Slice]) -> int:
+        """Return the number of a group of slices."""
+        numbers = tuple(self.number(name) for name in names)
+        known = self._groups.get(numbers)
+        if known is None:
+            known = self._groups[numbers] = len(self.groups)
+            self.groups.append(numbers)
+        return known
+
+    def visit(self, channel: str, queue: str, traits: tuple[str | None, ...]) -> int:
+        """Return the group of a queue visit: the queue's own slice first, then one for each trait that is known."""
         key = (channel, queue, traits)
         known = self._visits.get(key)
         if known is None:
             pairs = zip(TRAITS, traits, strict=False)
-            known = self._visits[key] = (
-                self.number(Slice(channel, queue)),
-                *(self.number(Slice(channel, queue, name, value)) for name, value in pairs if value is not None),
+            known = self._visits[key] = self.group(
+                [Slice(channel, queue), *(Slice(channel, queue, *pair) for pair in pairs if pair[1] is not None)]
             )
         return known
 
-    def person(self, channel: str, queue: str, agent: str, level: str | None) -> tuple[int, ...]:
-        """Return the slices of who answered: the agent's first, then the level of attention when it is known."""
+    def person(self, channel: str, queue: str, agent: str, level: str | None) -> int:
+        """Return the group of who answered: the agent's slice first, then that of the level when it is known."""
         key = (channel, queue, agent, level)
         known = self._people.get(key)
         if known is None:
-            known = (self.number(Slice(channel, queue, "agent", agent)),)
+            names = [Slice(channel, queue, "agent", agent)]
             if level is not None:
-                known += (self.number(Slice(channel, queue, "level", level)),)
-            self._people[key] = known
+                names.append(Slice(channel, queue, "level", level))
+            known = self._people[key] = self.group(names)
         return known
