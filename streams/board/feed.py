@@ -161,6 +161,7 @@ class Feed(Generic[F]):
                     ends.reached(message)
                     continue
                 ends.read(message)
+                self._answered = self._clock()
                 waiting = held.setdefault(message.partition(), [])
                 waiting.append(message)
                 if message.key() == _LAST or len(waiting) >= HELD or not self.ready:

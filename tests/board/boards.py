@@ -23,7 +23,8 @@ class BoardProcess:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"board-{self.port}.log"
-        self._environment = os.environ | {"CENTRALITA_KAFKA": bootstrap, "CENTRALITA_KAFKA_PREFIX": prefix}
+        own = {name: value for name, value in os.environ.items() if not name.startswith("CENTRALITA_")}
+        self._environment = own | {"CENTRALITA_KAFKA": bootstrap, "CENTRALITA_KAFKA_PREFIX": prefix}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:

@@ -5,7 +5,7 @@ import { byId, make, mark, write } from "./dom.js";
 import { word } from "./words.js";
 
 const STATES = ["available", "busy", "wrap_up", "paused", "offline"];
-const SHOWN = { available: 4, busy: 6, wrap_up: 3, paused: 3, offline: 0 };
+const SHOWN = { available: 3, busy: 4, wrap_up: 2, paused: 2, offline: 0 };
 const SHOWN_ON_TV = { available: 3, busy: 5, wrap_up: 2, paused: 3, offline: 0 };
 
 export class Agents {

@@ -12,6 +12,7 @@ import { speak, spoken, word } from "./words.js";
 
 const WINDOWS = ["5m", "15m", "30m", "60m", "today"];
 const TREND_EVERY = 60_000;
+const LAST_WEEK_EVERY = 1_800_000;
 const DAY = 86_400_000;
 const root = document.documentElement;
 const asked = new URLSearchParams(location.search);
@@ -117,12 +118,17 @@ function tick() {
   agents.tick(instant);
 }
 
+let lastWeek = { rows: [], asked: -Infinity };
+
 async function trends() {
   try {
     const { rows, from } = await ask("/api/v1/kpis?window=today&every=15m");
+    metrics.trends(rows, lastWeek.rows);
+    if (performance.now() - lastWeek.asked < LAST_WEEK_EVERY) return;
     const start = Date.parse(from) - 7 * DAY;
     const week = new URLSearchParams({ from: new Date(start).toISOString(), to: new Date(start + DAY).toISOString(), every: "15m" });
-    metrics.trends(rows, (await ask(`/api/v1/kpis?${week}`)).rows);
+    lastWeek = { rows: (await ask(`/api/v1/kpis?${week}`)).rows, asked: performance.now() };
+    metrics.trends(rows, lastWeek.rows);
   } catch { /* the next minute tries again */ }
 }
 

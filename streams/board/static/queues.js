@@ -200,7 +200,7 @@ class Part {
 
   text(text) {
     write(this.value, text);
-    mark(this.value, "data-long", text.length > 4 ? (text.length > 6 ? "very" : "yes") : null);
+    mark(this.value, "data-long", text.length > 6 ? "very" : text.length > 4 || text.startsWith("100") ? "yes" : null);
   }
 
   name() {
