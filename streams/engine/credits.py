@@ -58,7 +58,7 @@ def credits_of(
         if leg.end is not None:
             given += leg.given or _leg(leg, leg.end, slices)
     if call.ended is not None and call.resolved and call.legs:
-        given += _resolution(call, call.ended, policy, slices, next_start, identified=identified)
+        given += _resolution(call, policy, slices, next_start, identified=identified)
     return given
 
 
@@ -123,14 +123,16 @@ def _leg(leg: Leg, end: int, slices: Slices) -> list[Credit]:
 
 
 def _resolution(
-    call: Call, ended: int, policy: Policy, slices: Slices, next_start: int | None, *, identified: bool
+    call: Call, policy: Policy, slices: Slices, next_start: int | None, *, identified: bool
 ) -> list[Credit]:
+    """Return the credits of a resolved call; a customer who began another within W of this one's beginning came back."""
     leg = call.legs[-1]
     visit = leg.visit
     bundle = _RESOLVED
     if identified:
         bundle += _IDENTIFIED
-        returned = next_start is not None and next_start <= ended + policy.of(visit.queue).return_window
+        began = call.visits[0].start
+        returned = next_start is not None and next_start <= began + policy.of(visit.queue).return_window
         if not returned and not call.transferred:
             bundle += _FIRST_CONTACT
     who = slices.person(CHANNEL, visit.queue, leg.agent, leg.level)

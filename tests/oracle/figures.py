@@ -148,9 +148,9 @@ class Oracle:
 
     def _first_contact(self, contact: Contact, visit: Visit) -> bool:
         """Return whether the customer needed no one else and did not come back within the window."""
-        if contact.customer is None or contact.handed_on or contact.resolved_at is None:
+        if contact.customer is None or contact.handed_on or contact.first_start is None:
             return False
-        until = contact.resolved_at + self.policy.of(visit.queue).return_window
+        until = contact.first_start + self.policy.of(visit.queue).return_window
         own = (contact.first_start, contact.contact_id)
         return not any(
             other.customer == contact.customer

@@ -22,8 +22,8 @@ What the known answers count, found by trying every population and definition:
 - "share that queued .185844" is 3,101 / 16,686: of the calls that queued, those abandoned.
 - "no other call within 7 days 3,737 of 9,606": of the answered calls (AGENT) with a customer that started before 25 January (so that
   seven days of data follow), those whose customer made no *later* call, answered or abandoned, that started at most seven days
-  after this one *started*. Among answered calls alone it would be 3,855, and counting the window from the call's *end*, as
-  `first_contact_resolution` does, 3,734: three customers came back seven days and less than a call's length later.
+  after this one *started*. Among answered calls alone it would be 3,855, and counting the window from the call's *end*
+  3,734: three customers came back seven days and less than a call's length later.
 """
 
 from __future__ import annotations
