@@ -1,0 +1,117 @@
+"""The page of definitions, docs/kpis.md, written from the registry: ``python -m streams.kpis.document [--check]``.
+
+So no definition is written twice. ``--check`` writes nothing and ends with 1 when the page says something else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from streams.engine.measures import MEASURES
+from streams.kpis.registry import KPIS, SERVICE_LEVELS, Kpi, Terms
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "kpis.md"
+_HEAD: Final = """\
+# KPIs
+
+Written by `python -m streams.kpis.document` from the registry (`streams/kpis/registry.py`); change it there.
+
+Wallboard, API, Prometheus and reports all read these definitions. A KPI is a numerator over a denominator, each a sum of measures, so
+a total over queues or over time is the sum of its parts, never an average of averages. Nothing to divide by gives no value
+(`null`, an absent sample, `--`), never 0.
+
+## When something is credited
+
+| crediting | an outcome belongs to the interval |
+|---|---|
+| COHORT | in which the visit entered the queue (rates) |
+| EVENT | of the event itself (counts, waits) |
+| CLOSE | in which the conversation ended (handling) |
+| CLIP | every one that it spans, each its part (agents' time) |
+| now | none: it is of the moment, or of the end of the stretch asked for |
+
+So `answered` of an interval need not equal the answers in a rate of the same interval: a call that entered at 7:28 and was answered at 7:32
+is entered, and counts in the service level, at 7:15, and is answered at 7:30. Both are right, and the ledger holds in every interval:
+waiting at start + entered = answered + abandoned + flowed out + waiting at end.
+"""
+_EXCLUDED: Final = """\
+T, the limit of short abandons, W and the longest wait are settings of each queue. A total over queues takes each queue's visits by its own
+limits, and `service_level` by its own formula: live windows use `service_level_formula_live`, any other range `service_level_formula`.
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    return "\n".join([_HEAD, *_kpis(), *_service_levels(), *_measures()])
+
+
+def _kpis() -> Iterator[str]:
+    yield "## Definitions\n"
+    yield "| id | name | formula | unit | crediting | left out | better |"
+    yield "|---|---|---|---|---|---|---|"
+    for kpi in KPIS:
+        cells = (f"`{kpi.id}`", kpi.name, kpi.formula, kpi.unit, kpi.crediting, kpi.exclusions, kpi.better or "")
+        yield "| " + " | ".join(cells) + " |"
+    yield "\n" + _EXCLUDED
+    yield "## What they are made of\n"
+    yield "| id | numerator | denominator | rows by | version |"
+    yield "|---|---|---|---|---|"
+    for kpi in KPIS:
+        yield f"| `{kpi.id}` | {_top(kpi)} | {_terms(kpi.denominator)} | {', '.join(kpi.breakdowns)} | {kpi.version} |"
+    yield ""
+    names = ", ".join(f"`{kpi.id}`" for kpi in KPIS if kpi.follows_customers)
+    yield f"Until W has passed, a customer who comes back can still change: {names}. Its status says so (`provisional`).\n"
+
+
+def _top(kpi: Kpi) -> str:
+    if kpi.histogram is not None:
+        return f"percentile {round(100 * (kpi.quantile or 0))} of histogram `{kpi.histogram}`"
+    return _terms(kpi.numerator) or ("the queue's formula" if kpi.id == "service_level" else "of the moment")
+
+
+def _terms(terms: Terms | None) -> str:
+    """Return a sum of measures as text.
+
+    >>> _terms({"entered": 1, "short_abandoned": -1})
+    '`entered` - `short_abandoned`'
+    """
+    signed = " ".join(f"{'-' if times < 0 else '+'} `{name}`" for name, times in (terms or {}).items())
+    return signed.removeprefix("+ ")
+
+
+def _service_levels() -> Iterator[str]:
+    yield "## Service level\n"
+    yield "T is `service_level_threshold`. The eight formulas in use, of which each queue chooses one for history and one for live windows:\n"
+    yield "| formula | is |"
+    yield "|---|---|"
+    for name, (_, _, formula) in SERVICE_LEVELS.items():
+        yield f"| {name} | {formula} |"
+    yield ""
+
+
+def _measures() -> Iterator[str]:
+    yield "## Measures\n"
+    yield "What panes on `contact-center.kpis` hold; sums are microseconds.\n"
+    yield "| measure | is |"
+    yield "|---|---|"
+    for measure in MEASURES:
+        yield f"| `{measure.name}` | {measure.meaning} |"
+    yield ""
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or with ``--check`` only tell whether it is current."""
+    if arguments == ["--check"]:
+        current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
+        if not current:
+            sys.stderr.write(f"{PAGE.name} is not current: run python -m streams.kpis.document\n")
+        return 0 if current else 1
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
