@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -77,7 +76,6 @@ def test_letting_contacts_go_changes_no_figure(data: st.DataObject) -> None:
     agree("waiting", waiting(store), {key: (len(since), since[:10]) for key, since in oracle.waiting().items()})
 
 
-@pytest.mark.xfail(strict=True, reason="lost visits and outcomes without a start are never dropped from the state")
 @given(hours_of_calls())
 def test_finished_contacts_are_dropped(events: list[Event]) -> None:
     """A day after lateness and the window of returns no contact is left in the state, lost ones and strays neither."""
