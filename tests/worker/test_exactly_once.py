@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from schemas.calls import CallQueued
+from schemas.events import encode
 from streams.broker.topics import TopicSet
 from tests.harness import records
-from tests.harness.exactness import assert_exact, progress, wait_until, wait_until_caught_up
+from tests.harness.exactness import assert_exact, progress, published, wait_until, wait_until_caught_up
 from tests.harness.traffic import GARBAGE, REASONS, calls
 from tests.harness.workers import WorkerProcess
 
@@ -140,3 +142,29 @@ def test_a_paused_worker_is_fenced(kafka: str, topics: TopicSet, tmp_path: Path)
             records.send(kafka, topics.events, calls(1_000, first=6_000))
             wait_until_caught_up(kafka, topics)
             assert_exact(kafka, topics)
+
+
+@pytest.mark.parametrize("partitions", [1])
+def test_timers_fire_in_an_idle_partition(kafka: str, topics: TopicSet, tmp_path: Path):
+    """A caller who goes on waiting has waited longer than the threshold although nothing else happens."""
+    now = CallQueued(id="1", time=time.time(), contact_id="c", queue="sales")
+    quick = {"CENTRALITA_DEFAULTS_SERVICE_LEVEL_THRESHOLD": "1"}
+    with WorkerProcess(kafka, topics.prefix, tmp_path, quick) as worker:
+        worker.ready()
+        records.send(kafka, topics.events, [(b"c", encode(now))])
+        wait_until(lambda: "reached_threshold" in str(published(kafka, topics)), 15, "the timer did not fire")
+
+
+@pytest.mark.parametrize("partitions", [1])
+def test_a_record_too_large_for_its_topic_is_a_setting_to_change(kafka: str, topics: TopicSet, tmp_path: Path):
+    """The transaction is not committed in part, the code is 78, and with the setting changed all counts."""
+    records.send(kafka, topics.events, calls(300))
+    records.configure(kafka, topics.state, "max.message.bytes", "500")
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
+        assert worker.exit_code() == 78, worker.tail()
+        assert "max.message.bytes" in worker.tail()
+        assert not any(progress(kafka, topics).values())
+        records.configure(kafka, topics.state, "max.message.bytes", "8388608")
+        worker.start()
+        wait_until_caught_up(kafka, topics)
+        assert_exact(kafka, topics)
