@@ -8,7 +8,7 @@ from msgspec import structs
 
 from schemas.agents import AgentStateChanged
 from schemas.events import Event
-from streams.engine.policy import HOUR
+from streams.engine.policy import HOUR, MINUTE
 from tests.engine.agreement import assert_agrees, assert_days_agree
 from tests.engine.store import Store
 from tests.engine.traffic import POLICY, clocks, deliveries
@@ -34,9 +34,9 @@ def test_the_days_of_a_stream_are_the_oracles(data: st.DataObject) -> None:
     _, arrived = data.draw(deliveries(contacts=4))
     store = Store(PATIENT)
     store.feed(arrived)
-    hours = data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=3))
-    for number, hour in enumerate(hours):
-        late = max(event.time_us for event in arrived) + hour * HOUR
+    minutes = data.draw(st.lists(st.integers(1, 1800), min_size=1, max_size=3))
+    for number, minute in enumerate(minutes):
+        late = max(event.time_us for event in arrived) + minute * MINUTE
         arrived = [*arrived, AgentStateChanged(id=str(number), time=moment(late), agent_id="nobody", state="offline")]
         assert store.feed(arrived[-1:], late) == []
         assert_days_agree(store.flush(), arrived, late)

@@ -96,6 +96,8 @@ def test_finished_contacts_are_dropped(events: list[Event]) -> None:
 def test_panes_are_kept_as_long_as_they_should_and_then_deleted(data: st.DataObject) -> None:
     """Within the retention they are the oracle's; an hour and more behind it they are gone."""
     events = data.draw(hours_of_calls())
+    later = moment(events[-1].time_us + data.draw(st.sampled_from([0, 1, 3, 4, 5, 9, 10])) * HOUR)
+    events = [*events, KINDS["call.queued"](id="later", time=later, contact_id="later", queue="sales")]
     store, watermark = Store(NARROW), 0
     for event in events:
         watermark = max(watermark, event.time_us)
