@@ -280,6 +280,14 @@ def _check(settings: Settings) -> None:
         if zone is not None and not _exists(zone):
             message = f"{key}: seen {zone!r}, expected an IANA zone such as Europe/Madrid"
             raise ConfigurationError(message)
+    keep = settings.retention
+    least = keep.lateness_hours / 24 + 1
+    if min(keep.breakdown_days, keep.interval_days) < least:
+        message = (
+            f"retention: seen breakdown_days {keep.breakdown_days}, interval_days {keep.interval_days}, "
+            f"expected at least {least:g}: a day more than lateness_hours, within which a figure may change"
+        )
+        raise ConfigurationError(message)
     worker = settings.worker
     if not worker.commit_interval < worker.transaction_timeout < worker.session_timeout <= worker.progress_timeout:
         message = (

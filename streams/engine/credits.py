@@ -105,7 +105,7 @@ def _flowed_out(visit: Visit, decided: int, limits: QueuePolicy) -> list[Credit]
 def _decided(outcome: int, wait: int, limits: QueuePolicy) -> int:
     """Return the cohort measures of an answer or an abandonment after a wait."""
     bundle = _COHORT[outcome] + (_WITHIN[outcome] if wait <= limits.threshold else _REACHED)
-    if outcome == LEFT and wait <= limits.short_abandon:
+    if outcome == LEFT and wait <= limits.short_abandon and limits.short_abandon > 0:
         bundle += _SHORT
     return bundle
 

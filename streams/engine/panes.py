@@ -98,7 +98,8 @@ class Pending:
                     for number in groups[group][:1] if self.first else groups[group]:
                         codes = grouped.setdefault(number, {})
                         codes[key & _MASK] = codes.get(key & _MASK, 0) + count
-            for number in grouped:
+            for number, codes in grouped.items():
+                grouped[number] = {code: count for code, count in codes.items() if count}
                 by_slice.setdefault(number, 0)
             yield start, by_slice, grouped
 

@@ -18,7 +18,7 @@ from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TIMED, TYPE_NAMES, Event, decode, negative_duration
 from schemas.panes import Counters, PartitionStatus, Waiting, decode_key, decode_value
 from streams.engine.agents import Agents
-from streams.engine.calls import CHANNEL, FACTS, UNKNOWN_QUEUE, Fact, advance, fold
+from streams.engine.calls import CHANNEL, FACTS, Fact, advance, fold
 from streams.engine.contacts import UNKNOWN, Contact, Customer, Head, gather, unpack
 from streams.engine.contacts import decode as decode_contact
 from streams.engine.credits import Credit, credits_of, lost
@@ -171,7 +171,7 @@ class Partition:
             self._dirty[key, name] = contact
         if new:
             visits = contact.call.visits
-            self._count((CHANNEL, visits[-1].queue if visits else UNKNOWN_QUEUE), kind)
+            self._count((CHANNEL, visits[-1].queue if visits else None), kind)
         return bool(new)
 
     def _customer(self, key: bytes) -> Customer:

@@ -24,6 +24,7 @@ class QueuePolicy(Struct, frozen=True, kw_only=True):
     formula: str = "SL6"
     formula_live: str = "SL8"
     short_abandon: int = 5 * SECOND
+    """0 leaves no abandon out, not even one without a wait."""
     return_window: int = 7 * DAY
     maximum_wait: int = 12 * HOUR
 

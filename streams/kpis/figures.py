@@ -30,6 +30,7 @@ Place = tuple[str | None, str | None]
 Group = tuple[str | None, str | None, str | None, str | None]
 """What a row is of: channel, queue, breakdown, value."""
 _TOTAL: Group = (None, None, None, None)
+_FOREVER = (1 << 40) * SECOND
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -163,11 +164,9 @@ class Figures:
         if query.by is not None and query.by not in BY:
             message = f"by: seen {query.by!r}, expected one of {', '.join(BY)}"
             raise InputError(message)
-        zone = self._zone_of(query.queue)
-        rows: list[Row] = []
-        for begin, end in split(query.start_us, query.end_us, query.every, zone):
-            rows.extend(self._stretch(query, begin, end))
-        return rows
+        stretches = list(split(query.start_us, query.end_us, query.every, self._zone_of(query.queue)))
+        growth = self._growth_since([end for _, end in stretches])
+        return [row for begin, end in stretches for row in self._stretch(query, begin, end, growth[end])]
 
     def histograms(self, query: Query, name: str) -> list[Histogram]:
         """Return a histogram ("wait_answered" or "wait_abandoned") of the range, for every queue."""
@@ -181,11 +180,11 @@ class Figures:
             for place, total in sorted(found.items())
         ]
 
-    def _stretch(self, query: Query, begin: int, end: int) -> Iterator[Row]:
+    def _stretch(self, query: Query, begin: int, end: int, growth: dict[Place, int]) -> Iterator[Row]:
         groups = self._groups(query, begin, end)
         self._add_open_time(query, begin, end, groups)
         statuses = self._statuses(query, end)
-        waiting = self._waiting_at(query, end, groups)
+        waiting = self._waiting_at(query, groups, growth)
         total = groups.pop(_TOTAL)
         for group, parts in [*sorted(groups.items(), key=_by_name), (_TOTAL, total)]:
             by = query.by if group != _TOTAL else None
@@ -313,30 +312,37 @@ class Figures:
         """Return the time as far as it is known: the clock when live, the watermark in history."""
         return query.now_us if query.live else self.watermark_us or 0
 
-    def _waiting_at(self, query: Query, end: int, groups: dict[Group, Parts]) -> dict[Group, int]:
+    def _waiting_at(self, query: Query, groups: dict[Group, Parts], growth: dict[Place, int]) -> dict[Group, int]:
         """Return who waited at the end of a stretch: those who wait now, less who came since, plus who left since."""
         found: dict[Group, int] = {}
         now = {(place.channel, place.queue): place.count for place in self.waiting()}
-        since = self._growth_since(end)
         for place, count in now.items():
             if query.channel not in {None, place[0]} or query.queue not in {None, place[1]}:
                 continue
-            then = count - since.get(place, 0)
+            then = count - growth.get(place, 0)
             for group in ((*place, None, None), (place[0], None, None, None), _TOTAL):
                 if group in groups:
                     found[group] = found.get(group, 0) + then
         return found
 
-    def _growth_since(self, time_us: int) -> dict[Place, int]:
-        """Return by how much each queue has grown since a time: entered less answered, abandoned and flowed out."""
-        length = INTERVAL if time_us % INTERVAL == 0 else SLIDING
+    def _growth_since(self, times: list[int]) -> dict[int, dict[Place, int]]:
+        """Return by how much each queue has grown since each of the times: entered less answered, abandoned and flowed out.
+
+        One walk over the panes from the last back, however many times are asked for.
+        """
+        found: dict[int, dict[Place, int]] = {}
         growth: dict[Place, int] = {}
-        for start in self._panes.starts(length // SECOND, time_us // SECOND, 1 << 40):
-            for of, total in self._panes.sums(length // SECOND, start, None):
-                if of.channel is not None:
-                    place = (of.channel, of.queue)
-                    growth[place] = growth.get(place, 0) + _growth(total.bundle)
-        return growth
+        until = _FOREVER
+        for time_us in sorted(set(times), reverse=True):
+            length = INTERVAL if time_us % INTERVAL == 0 else SLIDING
+            for start in self._panes.starts(length // SECOND, time_us // SECOND, until // SECOND):
+                for of, total in self._panes.sums(length // SECOND, start, None):
+                    if of.channel is not None:
+                        place = (of.channel, of.queue)
+                        growth[place] = growth.get(place, 0) + _growth(total.bundle)
+            found[time_us] = dict(growth)
+            until = time_us
+        return found
 
     def _of_the_moment(
         self, query: Query, end: int, group: Group, by: str | None, waiting: int | None

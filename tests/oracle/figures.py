@@ -93,7 +93,7 @@ class Oracle:
         cohort = {
             "entered": True,
             f"cohort_{kind}": kind is not None,
-            "short_abandoned": kind == "abandoned" and wait <= policy.short_abandon,
+            "short_abandoned": kind == "abandoned" and wait <= policy.short_abandon and policy.short_abandon > 0,
             "answered_within": kind == "answered" and wait <= policy.threshold,
             "abandoned_within": kind == "abandoned" and wait <= policy.threshold,
             "callback_within": kind == "flowed_out" and reason == "callback" and wait <= policy.threshold,
