@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 
-settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True, suppress_health_check=SLOW_TO_DRAW)
+settings.register_profile("quick", max_examples=60, deadline=None, print_blob=True, suppress_health_check=SLOW_TO_DRAW)
 settings.register_profile(
     "thorough", max_examples=3000, deadline=None, print_blob=True, suppress_health_check=SLOW_TO_DRAW
 )
