@@ -26,6 +26,8 @@ COLUMNS: Final = (
 """KPIs of a table; json and csv have all."""
 _LEDGER: Final = ("queue", "channel")
 _NOTHING: Final = "--"
+_TOTAL: Final = "total"
+_WIDEST: Final = 1_000
 
 
 def as_lines(rows: Sequence[Row]) -> bytes:
@@ -43,40 +45,39 @@ def as_table(rows: Sequence[Row], by: str | None, policy: Policy, zone: str, wat
 
     With all or by queue or channel the ledger is shown: waiting at start + entered = answered + abandoned + flowed out + waiting.
     """
+    stretches = {(row.start, row.end) for row in rows}
+    title = " to ".join(_moment(text, zone) for text in next(iter(stretches))) if len(stretches) == 1 else None
     table = Table(
-        box=box.SIMPLE_HEAD, header_style="bold", caption=_caption(policy, zone, watermark_us), caption_justify="left"
-    )
-    table.add_column("from", no_wrap=True)
-    table.add_column("to", no_wrap=True)
-    if by is not None:
-        table.add_column(by, no_wrap=True)
-    ledger = by is None or by in _LEDGER
-    if ledger:
-        table.add_column("waiting at start", justify="right")
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0),
+        caption=_caption(policy, zone, watermark_us), caption_justify="left",
+    )  # fmt: skip
     kpis = [kpi for kpi in COLUMNS if any(row.kpis[kpi].value is not None for row in rows)]
-    for kpi in kpis:
-        table.add_column(BY_ID[kpi].name, justify="right")
+    places = ([] if title else ["from", "to"]) + ([by] if by else [])
+    for name in places:
+        table.add_column(name, no_wrap=True)
+    ledger = by is None or by in _LEDGER
+    for name in (["waiting at start"] if ledger else []) + [BY_ID[kpi].name for kpi in kpis]:
+        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
     for row in rows:
-        cells = [_moment(row.start, zone), _moment(row.end, zone)]
-        cells += [] if by is None else [_who(row, by)]
+        cells = [] if title else [_moment(row.start, zone), _moment(row.end, zone)]
+        who = _who(row, by)
+        cells += [who or _TOTAL] if by else []
         cells += [_waiting_at_start(row)] if ledger else []
-        is_total = (
-            by is not None and (row.queue if by == "queue" else row.value if by != "channel" else row.channel) is None
-        )
         cells += [_cell(row.kpis[kpi]) for kpi in kpis]
-        table.add_row(*(Text(cell) for cell in cells), style="bold" if is_total else "")
+        table.add_row(*map(Text, cells), style="bold" if by and who is None else "")
     return table
 
 
-def console() -> Console:
-    """Return where a table is printed; not cut when it goes to a file."""
-    found = Console()
-    return found if found.is_terminal else Console(width=400)
+def show(table: Table) -> None:
+    """Print a table; on a narrow terminal its lines run over, since a figure cut short would be another figure."""
+    console = Console()
+    needed = Console(width=_WIDEST).measure(table).maximum
+    Console(width=max(console.width if console.is_terminal else 0, needed)).print(table)
 
 
-def _who(row: Row, by: str) -> str:
-    named = row.queue if by == "queue" else row.channel if by == "channel" else row.value
-    return named or "total"
+def _who(row: Row, by: str | None) -> str | None:
+    """Return whom a row is of, None for the total."""
+    return row.queue if by == "queue" else row.channel if by == "channel" else row.value
 
 
 def _moment(text: str, zone: str) -> str:
@@ -95,15 +96,15 @@ def _waiting_at_start(row: Row) -> str:
 
 
 def _cell(figure: Figure) -> str:
-    """Return a figure as people read it.
+    r"""Return a figure as people read it.
 
     >>> _cell(Figure(0.1234, 1, 8, "ratio", "final")), _cell(Figure(None, 0, 0, "s", "final")), _cell(Figure(75.4, 1, 1, "s", "final"))
-    ('12.3 %', '--', '1:15')
+    ('12.3\xa0%', '--', '1:15')
     """
     if figure.value is None:
         return _NOTHING
     if figure.unit == "ratio":
-        return f"{100 * figure.value:.1f} %"
+        return f"{100 * figure.value:.1f}\N{NO-BREAK SPACE}%"
     if figure.unit == "s":
         minutes, seconds = divmod(round(figure.value), 60)
         return f"{minutes}:{seconds:02d}"

@@ -156,9 +156,7 @@ def _print(counted: Counted, settings: Settings, wanted: Wanted) -> None:
     elif wanted.format == "csv":
         sys.stdout.write(outputs.as_sheet(rows))
     else:
-        outputs.console().print(
-            outputs.as_table(rows, wanted.by, settings.policy, settings.time_zone, counted.watermark)
-        )
+        outputs.show(outputs.as_table(rows, wanted.by, settings.policy, settings.time_zone, counted.watermark))
 
 
 def _span(counted: Counted, wanted: Wanted) -> tuple[int, int]:

@@ -39,6 +39,8 @@ BEFORE: Final = 12 * HOUR
 _TIMEOUT: Final = 15.0
 _RECORDS: Final = 5_000
 _PATIENCE: Final = 0.1
+_NO_LEADER_YET: Final = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+"""What is said of a topic that was made a moment ago."""
 _SILENCE: Final = 60.0
 """Seconds without a record after which the broker is taken for lost."""
 
@@ -80,8 +82,7 @@ def spans(asked: Asked, policy: Policy) -> list[Span]:
             found = _offsets(consumer, asked, policy)
             break
         except KafkaException as error:
-            # A topic made a moment ago has no leader for a moment.
-            if not error.args[0].retriable() or time.monotonic() > deadline:
+            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
                 raise BrokerError(f"Kafka at {asked.kafka.bootstrap} does not answer: {error.args[0].str()}") from None
             time.sleep(_PATIENCE)
         finally:
@@ -97,6 +98,8 @@ def _offsets(consumer: Any, asked: Asked, policy: Policy) -> list[Span]:
     times = [TopicPartition(asked.topic, number, begin_ms) for number in numbers]
     found = []
     for place in consumer.offsets_for_times(times, timeout=_TIMEOUT):
+        if place.error is not None:
+            raise KafkaException(place.error)
         _, end = consumer.get_watermark_offsets(TopicPartition(asked.topic, place.partition), timeout=_TIMEOUT)
         # A negative offset means that nothing arrived after that time.
         if 0 <= place.offset < end:

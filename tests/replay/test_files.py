@@ -143,9 +143,15 @@ def test_csv_has_a_column_for_every_part(file: Path) -> None:
 def test_a_table_shows_the_ledger_and_what_its_figures_mean(file: Path) -> None:
     """Waiting at start + entered = answered + abandoned + flowed out + waiting, and the definitions below."""
     text = report(file, "--by", "queue").stdout
-    assert "waiting at start" in text
+    lines = [line.split() for line in text.splitlines()]
+    ledgers = {
+        words[0]: list(map(int, words[1:7])) for words in lines if words and words[0] in {"sales", "support", "total"}
+    }
+    assert len(ledgers) == 3
+    for begin, entered, answered, abandoned, flowed_out, end in ledgers.values():
+        assert begin + entered == answered + abandoned + flowed_out + end
     assert "Service level SL6, T 20 s; short abandons up to 5 s" in text
-    assert "total" in text
+    assert max(map(len, text.splitlines())) < 200
 
 
 def test_a_range_of_a_file(file: Path) -> None:
@@ -237,3 +243,20 @@ def test_the_rate_is_shown_to_who_watches() -> None:
         bar.passed(10)
         bar.events(1234)
     assert "1,234 events" in console.file.getvalue()
+
+
+def test_a_process_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """As when memory runs out: one sentence with the exit code, and no process is left."""
+    from streams.replay.crew import Crew
+
+    started = Crew.__enter__
+
+    def start_and_kill(crew: Crew) -> Crew:
+        found = started(crew)
+        found._processes[0].kill()
+        return found
+
+    monkeypatch.setattr(Crew, "__enter__", start_and_kill)
+    error = report(file, "--processes", 2).exception
+    assert isinstance(error, CentralitaError)
+    assert "ended with exit code -9" in str(error)
