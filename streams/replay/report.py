@@ -139,7 +139,7 @@ def _now_us() -> int:
 
 def _tell_refused(counted: Counted) -> None:
     """Say which records are not in the figures, and why."""
-    for example in counted.examples[:10]:
+    for example in sorted(counted.examples, key=lambda example: example.offset)[:10]:
         click.echo(f"{example.place}: {example.reason}: {example.message}", err=True)
     if counted.refused:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counted.refused.items()))
