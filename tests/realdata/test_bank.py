@@ -56,7 +56,9 @@ def test_the_figure_called_share_that_queued_is_the_abandoned_of_the_queued(call
 @pytest.mark.parametrize(
     ("window_from", "expected"),
     [
-        pytest.param(lambda call: call.start, 3_737, id="the known answer and first_contact_resolution: from the start"),
+        pytest.param(
+            lambda call: call.start, 3_737, id="the known answer and first_contact_resolution: from the start"
+        ),
         pytest.param(_end, 3_734, id="not so: from the end"),
     ],
 )
