@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,3 +110,14 @@ def test_every_figure_explains_itself_by_keyboard(board: BoardProcess, page) -> 
     assert not page.is_visible("dialog")
     page.click("#language")
     assert page.inner_text('[data-card="waiting"] h3') == "En espera"
+
+
+def test_a_board_that_says_nothing_is_noticed(board: BoardProcess, page) -> None:
+    """As when a cable is pulled: the connection stays open and mute."""
+    page.goto(f"{board.url}/?window=60m&language=en")
+    page.wait_for_selector('body[data-feed="live"] .tile')
+    assert board.process is not None
+    board.process.send_signal(signal.SIGSTOP)
+    page.wait_for_selector('body[data-feed="lost"]', timeout=4000)
+    board.process.send_signal(signal.SIGCONT)
+    page.wait_for_selector('body[data-feed="live"]', timeout=15000)
