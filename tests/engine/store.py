@@ -102,7 +102,7 @@ class Store:
     def histograms(self, length: int) -> dict[Slice, dict[str, list[tuple[int, int]]]]:
         """Return the histograms of the panes that hold any, in order of buckets."""
         full = {
-            key: {name: sorted(pairs) for name, pairs in pane.histograms.items() if pairs}
+            key: {name: sorted(counts.items()) for name, counts in pane.histograms.items() if counts}
             for key, pane in self.panes(length).items()
         }
         return {key: histograms for key, histograms in full.items() if histograms}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -17,7 +20,7 @@ LATENESS, RETURN, LONGEST = 30 * MINUTE, 20 * MINUTE, 10 * MINUTE
 SHORT_MEMORY = Policy(
     defaults=QueuePolicy(return_window=RETURN, maximum_wait=LONGEST),
     lateness=LATENESS,
-    retention=Retention(sliding=None, breakdowns=None, intervals=None, days=0),
+    retention=Retention(sliding=None, breakdowns=None, intervals=None, days=None),
 )
 NARROW = structs.replace(
     SHORT_MEMORY, retention=Retention(sliding=2 * HOUR, breakdowns=4 * HOUR, intervals=8 * HOUR, days=None)
@@ -29,6 +32,14 @@ PLOTS = (
     ("queued", "answered", "transferred", "queued", "answered", "ended"),
     ("queued",),
 )
+
+
+def call(kind: str, minute: int, contact: str, **fields: Any) -> Event:
+    """Return an event of a call, minutes after noon."""
+    made: Event = KINDS[f"call.{kind}"](
+        id=f"{contact}/{kind}", time=moment(NOON + minute * MINUTE), contact_id=contact, **fields
+    )
+    return made
 
 
 @st.composite
@@ -90,6 +101,28 @@ def test_finished_contacts_are_dropped(events: list[Event]) -> None:
         store.flush()
     assert [key for key in store.state if key.startswith(b"c") and b"last" not in key] == []
     assert [key for key in store.restarted().flush().state if key.startswith(b"c") and b"last" not in key] == []
+
+
+@pytest.mark.xfail(strict=True, raises=OverflowError, reason="corrections go to days that are not kept")
+def test_days_that_are_not_kept_are_not_corrected_after_a_restart() -> None:
+    """A late return retracts a resolution whose interval is behind the lateness, days or no days.
+
+    minutes   5 x resolved ----- 24 x returns (comes last) ----- 45 another call, flush, restart
+    """
+    policy = structs.replace(SHORT_MEMORY, retention=structs.replace(SHORT_MEMORY.retention, days=0))
+    first = [
+        call("queued", 5, "first@x", queue="sales"),
+        call("answered", 5, "first@x", agent_id="ana"),
+        call("ended", 5, "first@x"),
+        call("queued", 45, "other", queue="sales"),
+    ]
+    late = call("queued", 24, "late@x", queue="sales")
+    store = Store(policy)
+    store.feed(first, first[-1].time_us)
+    store = store.flush().restarted()
+    store.feed([late], first[-1].time_us)
+    oracle = as_of(store.flush(), [*first, late], first[-1].time_us)
+    agree("intervals", store.measures(INTERVAL), oracle.panes())
 
 
 @given(st.data())
