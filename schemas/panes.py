@@ -22,10 +22,10 @@ from msgspec import Struct, field
 
 
 class Pane(Struct, frozen=True, omit_defaults=True):
-    """Measures (counts, and sums in microseconds) and histograms (bucket, count) of one slice of one stretch of time."""
+    """Measures (counts, and sums in microseconds) and histograms (counts by bucket) of one slice of one stretch of time."""
 
     measures: dict[str, int] = field(default_factory=dict)
-    histograms: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    histograms: dict[str, dict[int, int]] = field(default_factory=dict)
 
 
 class Waiting(Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from streams.engine.calls import Call, Fact, fold
+from streams.engine.calls import QUEUED, Call, Fact, advance
 from streams.engine.credits import Credit
 
 _head = struct.Struct("<?qq")
@@ -22,18 +22,58 @@ UNKNOWN = -1
 
 
 class Contact:
-    """One contact in use."""
+    """One contact in use. ``folded`` of its facts are in ``call``; `fold` brings the call up to date."""
 
-    __slots__ = ("as_of", "call", "credits", "facts", "identified", "start", "waiting")
+    __slots__ = ("as_of", "call", "credits", "facts", "folded", "identified", "new", "start", "waiting")
 
     def __init__(self, facts: list[Fact], as_of: int = 0, *, identified: bool) -> None:
         self.identified = identified
         self.facts = facts
         self.as_of = as_of
-        self.call: Call = fold(facts)
+        self.call = Call()
+        self.folded = 0
+        self.new = False
+        """True while facts wait to be evaluated."""
         self.credits: list[Credit] = []
         self.start: int = UNKNOWN
         self.waiting: tuple[str, int] | None = None
+
+    def learn(self, fact: Fact) -> bool:
+        """Add a fact; return False when its event was known (of two that differ, the smaller stays)."""
+        facts = self.facts
+        name = fact[2]
+        for at, known in enumerate(facts):
+            if known[2] == name:
+                if _order(fact) < _order(known):
+                    del facts[at]
+                    self._insert(fact)
+                return False
+        if not facts or fact[0] > facts[-1][0] or fact[:3] > facts[-1][:3]:
+            facts.append(fact)
+        else:
+            self._insert(fact)
+        return True
+
+    def _insert(self, fact: Fact) -> None:
+        self.facts.append(fact)
+        self.facts.sort(key=_place)
+        self.call, self.folded = Call(), 0
+
+    @property
+    def queue(self) -> str | None:
+        """Return the queue that the facts so far say it entered last."""
+        for fact in reversed(self.facts):
+            if fact[1] == QUEUED:
+                queue: str = fact[3]
+                return queue
+        return None
+
+    def fold(self) -> None:
+        """Bring the call up to date with the facts."""
+        call, facts = self.call, self.facts
+        for at in range(self.folded, len(facts)):
+            advance(call, facts[at])
+        self.folded = len(facts)
 
     def busy(self, horizon: int) -> bool:
         """Tell whether it goes on: somebody waits, or is talking and has been since ``horizon`` at the earliest."""
@@ -42,13 +82,25 @@ class Contact:
     def encode(self) -> bytes:
         """Return the contact's record: a head, then the facts."""
         head = _head.pack(self.call.finished, self.start, self.facts[-1][0])
-        return head + msgspec.msgpack.encode((self.as_of, self.facts))
+        return head + _encode((self.as_of, self.facts))
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def _place(fact: Fact) -> Fact:
+    return fact[:3]
+
+
+def _order(fact: Fact) -> tuple[int, int, str]:
+    return fact[0], fact[1], repr(fact[3:])
 
 
 def decode(record: bytes, *, identified: bool) -> Contact:
     """Return the contact of a record, folded but with nothing credited."""
     as_of, facts = msgspec.msgpack.decode(memoryview(record)[_head.size :])
     contact = Contact([tuple(fact) for fact in facts], as_of, identified=identified)
+    contact.fold()
     contact.start = _head.unpack_from(record)[1]
     return contact
 

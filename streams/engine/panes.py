@@ -26,32 +26,51 @@ _MASK = (1 << _CODES) - 1
 _HALF = 1 << 15
 
 
+Counts = dict[str, dict[int, int]]
+"""Counts by histogram and bucket."""
+
+
 class Stretch:
-    """All slices of one stretch of time: bundles by slice, counts by (slice, bucket code)."""
+    """All slices of one stretch of time: bundles by slice, and histograms by slice."""
 
     __slots__ = ("bundles", "counts")
 
     def __init__(self) -> None:
         self.bundles: dict[int, int] = {}
-        self.counts: dict[int, dict[int, int]] = {}
+        self.counts: dict[int, Counts] = {}
 
-    def add(self, number: int, bundle: int, counts: dict[int, int] | None) -> None:
+    def add(self, number: int, bundle: int, codes: dict[int, int] | None) -> None:
         """Add a bundle, and counts by bucket code, to a slice; nothing is kept of what becomes 0."""
         total = self.bundles.get(number, 0) + bundle
         if total:
             self.bundles[number] = total
         else:
             self.bundles.pop(number, None)
-        if counts:
-            merged = self.counts.setdefault(number, {})
-            for code, count in counts.items():
-                new = merged.get(code, 0) + count
-                if new:
-                    merged[code] = new
-                else:
-                    del merged[code]
-            if not merged:
-                del self.counts[number]
+        if codes:
+            self._count(number, codes)
+
+    def _count(self, number: int, codes: dict[int, int]) -> None:
+        counts = self.counts.setdefault(number, {})
+        for code, count in codes.items():
+            name, index = HISTOGRAMS[code >> 16], (code & 0xFFFF) - _HALF
+            merged = counts.setdefault(name, {})
+            new = merged.get(index, 0) + count
+            if new:
+                merged[index] = new
+            else:
+                del merged[index]
+                if not merged:
+                    del counts[name]
+        if not counts:
+            del self.counts[number]
+
+    def codes(self, number: int) -> dict[int, int] | None:
+        """Return a slice's histograms as counts by bucket code."""
+        return {
+            (HISTOGRAMS.index(name) << 16) + _HALF + index: count
+            for name, merged in self.counts.get(number, {}).items()
+            for index, count in merged.items()
+        } or None
 
 
 class Pending:
@@ -178,12 +197,13 @@ class Panes:
         for start in sorted(ready):
             stretch = self.stretches[INTERVAL, start]
             for number, bundle in stretch.bundles.items():
-                self._roll_up(start, number, bundle, stretch.counts.get(number), watermark, changed)
+                self._roll_up(start, number, bundle, stretch.codes(number), watermark, changed)
 
     def graduated_at(self, watermark: int) -> None:
         """Know, after restoring, which intervals are in their days already."""
-        until = watermark - self._policy.lateness
-        self.graduated = max(0, until - until % INTERVAL)
+        if self._keep.days != 0:
+            until = watermark - self._policy.lateness
+            self.graduated = max(0, until - until % INTERVAL)
 
     def _add(
         self, pane: tuple[int, int], number: int, bundle: int, counts: dict[int, int] | None, changed: Changed
@@ -273,33 +293,17 @@ class Panes:
         key = self._key(pane, number)
         if bundle is None:
             return key, None
-        counts = stretch.counts.get(number)
-        return key, _encode(Pane(unpack(bundle), _histograms(counts) if counts else {}))
+        return key, _encode(Pane(unpack(bundle), stretch.counts.get(number, {})))
 
     def restore(self, key: tuple[object, ...], pane: Pane) -> None:
         """Take a pane back from its record; ``key`` is the decoded one, after "pane"."""
         length, start, *name = key
         number = self._slices.number(Slice(*name))  # type: ignore[arg-type]
         at = (int(length) * SECOND, int(start) * SECOND)  # type: ignore[call-overload]
-        counts = {
-            (HISTOGRAMS.index(histogram) << 16) + _HALF + index: count
-            for histogram, pairs in pane.histograms.items()
-            for index, count in pairs
-        }
-        bundle = sum(value << SHIFT[measure] for measure, value in pane.measures.items())
-        self.stretches.setdefault(at, Stretch()).add(number, bundle, counts)
+        stretch = self.stretches.setdefault(at, Stretch())
+        stretch.bundles[number] = sum(value << SHIFT[measure] for measure, value in pane.measures.items())
+        if pane.histograms:
+            stretch.counts[number] = pane.histograms
 
 
 _encode = msgspec.json.Encoder().encode
-
-
-def _histograms(counts: dict[int, int]) -> dict[str, list[tuple[int, int]]]:
-    """Return counts by bucket code as lists of (bucket, count) by histogram."""
-    histograms: dict[str, list[tuple[int, int]]] = {}
-    for code in sorted(counts):
-        name = HISTOGRAMS[code >> 16]
-        pairs = histograms.get(name)
-        if pairs is None:
-            pairs = histograms[name] = []
-        pairs.append(((code & 0xFFFF) - _HALF, counts[code]))
-    return histograms

@@ -137,5 +137,5 @@ def _sums(parts: dict[int, bytes]) -> dict[int, Total]:
         pane: Pane = decode_value("pane", value)
         total = sums.setdefault(key >> _PARTITIONS, Total())
         total.bundle += sum(count << SHIFT[measure] for measure, count in pane.measures.items())
-        total.count({name: dict(pairs) for name, pairs in pane.histograms.items()})
+        total.count(pane.histograms)
     return sums

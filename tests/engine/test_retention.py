@@ -103,7 +103,6 @@ def test_finished_contacts_are_dropped(events: list[Event]) -> None:
     assert [key for key in store.restarted().flush().state if key.startswith(b"c") and b"last" not in key] == []
 
 
-@pytest.mark.xfail(strict=True, raises=OverflowError, reason="corrections go to days that are not kept")
 def test_days_that_are_not_kept_are_not_corrected_after_a_restart() -> None:
     """A late return retracts a resolution whose interval is behind the lateness, days or no days.
 
