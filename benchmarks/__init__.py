@@ -1,0 +1,1 @@
+"""What Centralita's figures of speed are made with: `python -m benchmarks` (docs/performance.md)."""

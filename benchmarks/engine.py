@@ -1,0 +1,107 @@
+"""The engine alone: how long one core takes an event, decode included, and what of it is decode, process and flush."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import NamedTuple
+
+import click
+
+from benchmarks.report import Line, Section, typical
+from benchmarks.traffic import BUSY, REALISTIC, records
+from schemas.events import decode
+from streams.engine.partition import Partition, Record
+from streams.engine.policy import Policy
+from streams.simulate.center import Center
+
+CENTERS = {"realistic": REALISTIC, "busy": BUSY}
+
+
+class Spent(NamedTuple):
+    """Seconds of one run over all records, and the records that it wrote."""
+
+    decode: float
+    process: float
+    advance: float
+    flush: float
+    state: int
+    kpis: int
+
+    @property
+    def total(self) -> float:
+        """Seconds of everything; process has decode in it."""
+        return self.process + self.advance + self.flush
+
+
+def measure(events: int, flush_every: int, repeat: int) -> Section:
+    """Run every center ``repeat`` times."""
+    lines: list[Line] = []
+    for name, center in CENTERS.items():
+        lines += _lines(name, _run(center, events, flush_every, repeat), events)
+    notes = (
+        f"{events:,} events, one partition, flush every {flush_every:,}, median of {repeat} runs; process is without decode",
+        "panes and state records are those that a flush returned",
+    )
+    return Section("Engine alone, one core", lines, notes)
+
+
+def _run(center: Center, events: int, flush_every: int, repeat: int) -> Spent:
+    taken = records(center, events)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)  # as the worker does
+    runs = [_once(taken, flush_every) for _ in range(repeat)]
+    gc.unfreeze()
+    return Spent(*(typical(values) for values in zip(*runs, strict=True)))  # type: ignore[arg-type]  # the counts are equal
+
+
+def _once(taken: list[Record], flush_every: int) -> Spent:
+    gc.collect()
+    clock = time.perf_counter
+    began = clock()
+    for record in taken:
+        decode(record.value or b"")
+    decoding = clock() - began
+    partition = Partition(0, Policy())
+    process = advance = flush = 0.0
+    state = kpis = 0
+    for at in range(0, len(taken), flush_every):
+        t0 = clock()
+        partition.process(taken[at : at + flush_every])
+        t1 = clock()
+        partition.advance(partition.watermark)
+        t2 = clock()
+        changes = partition.flush()
+        t3 = clock()
+        process, advance, flush = process + t1 - t0, advance + t2 - t1, flush + t3 - t2
+        state, kpis = state + len(changes.state), kpis + len(changes.kpis)
+    return Spent(decoding, process, advance, flush, state, kpis)
+
+
+def _lines(name: str, spent: Spent, events: int) -> list[Line]:
+    def each(seconds: float) -> float:
+        return seconds / events * 1e6
+
+    return [
+        Line(f"{name}: events", events / spent.total, "/s", "250,000/s"),
+        Line(f"{name}: an event", each(spent.total), "us"),
+        Line(f"{name}:   decode", each(spent.decode), "us"),
+        Line(f"{name}:   process", each(spent.process - spent.decode), "us"),
+        Line(f"{name}:   advance", each(spent.advance), "us"),
+        Line(f"{name}:   flush", each(spent.flush), "us"),
+        Line(f"{name}: state records an event", spent.state / events, ""),
+        Line(f"{name}: records of kpis an event", spent.kpis / events, ""),
+    ]
+
+
+@click.command
+@click.option("--events", type=click.IntRange(1), default=300_000, show_default=True, help="Events of a run.")
+@click.option("--flush-every", type=click.IntRange(1), default=5_000, show_default=True, help="Events between flushes.")
+@click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Runs, of which the median.")
+def engine(events: int, flush_every: int, repeat: int) -> Section:
+    """Time the engine alone, decode included, over simulated traffic.
+
+    Example: python -m benchmarks engine --events 1000000
+    """
+    return measure(events, flush_every, repeat)

@@ -1,0 +1,99 @@
+"""A producer that never waits for whoever receives: each event is sent when its time comes, however the rest fares.
+
+A process of its own, so that nothing it is measured with slows it. Events are made beforehand; what became of them is written at the end,
+one line an event in the order of sending: the time it was due (microseconds since the epoch), partition and offset, as 64-bit integers.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from array import array
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from benchmarks.processes import Child
+from benchmarks.traffic import REALISTIC, SEED, producing
+from streams.simulate.traffic import SECOND, Sent, at_rate, encoded, events
+
+_LINGER = {"linger.ms": 5}
+_ROW = 3
+
+
+class Due(NamedTuple):
+    """An event as it was sent."""
+
+    due_us: int
+    partition: int
+    offset: int
+
+
+def sending(bootstrap: str, topic: str, rate: float, seconds: float, folder: Path) -> Child:
+    """Return the process, not started; its outcome is in `outcome`."""
+    command = [sys.executable, "-m", "benchmarks.open_loop", bootstrap, topic, str(rate), str(seconds)]
+    return Child([*command, str(folder / "sent")], folder / "open-loop.log")
+
+
+def outcome(folder: Path) -> list[Due]:
+    """Read what became of the events, in the order of sending."""
+    flat = array("q")
+    flat.frombytes((folder / "sent").read_bytes())
+    return [Due(*flat[at : at + _ROW]) for at in range(0, len(flat), _ROW)]
+
+
+def _made(rate: float, seconds: float) -> tuple[int, list[Sent]]:
+    """Return the launch (microseconds) and events from then on."""
+    count = round(rate * seconds)
+    center = at_rate(REALISTIC, rate)
+    launch = time.time_ns() // 1000 + round((2 + count / 50_000) * SECOND)
+    made: list[Sent] = []
+    for sent in encoded(events(center.lasting(launch, None), SEED)):
+        made.append(sent)
+        if len(made) >= count:
+            break
+    return launch, made
+
+
+def _send(bootstrap: str, topic: str, made: list[Sent]) -> list[Due]:
+    found: list[Due | None] = [None] * len(made)
+
+    def delivered(number: int) -> object:
+        def note(error: object, message: object) -> None:
+            if error is None:
+                found[number] = Due(made[number].time_us, message.partition(), message.offset())  # type: ignore[attr-defined]
+
+        return note
+
+    with producing(bootstrap, **_LINGER) as producer:
+        for number, sent in enumerate(made):
+            while (ahead := sent.time_us - time.time_ns() // 1000) > 0:
+                producer.poll(0)
+                time.sleep(min(ahead / SECOND, 0.002))
+            producer.produce(topic, sent.value, sent.key, on_delivery=delivered(number))
+            if number % 16 == 0:
+                producer.poll(0)
+    return [one for one in found if one is not None]
+
+
+@click.command
+@click.argument("bootstrap")
+@click.argument("topic")
+@click.argument("rate", type=float)
+@click.argument("seconds", type=float)
+@click.argument("file", type=click.Path(path_type=Path))
+def main(bootstrap: str, topic: str, rate: float, seconds: float, file: Path) -> None:
+    """Send RATE events a second for SECONDS seconds, and write what became of them."""
+    _, made = _made(rate, seconds)
+    gc.freeze()
+    gc.disable()
+    flat = array("q")
+    for one in _send(bootstrap, topic, made):
+        flat.extend(one)
+    file.write_bytes(flat.tobytes())
+
+
+if __name__ == "__main__":
+    main()

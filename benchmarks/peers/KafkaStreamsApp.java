@@ -1,0 +1,76 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Properties;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.common.serialization.Deserializer;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.common.serialization.Serializer;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.kstream.Consumed;
+import org.apache.kafka.streams.kstream.Grouped;
+import org.apache.kafka.streams.kstream.Materialized;
+import org.apache.kafka.streams.kstream.TimeWindows;
+import org.apache.kafka.streams.processor.TimestampExtractor;
+import org.apache.kafka.streams.state.WindowStore;
+import org.apache.kafka.common.utils.Bytes;
+
+/** Kafka Streams: a tumbling count and sum by queue, exactly_once_v2, one thread. BOOTSTRAP TOPIC GROUP FOLDER COMMIT_MS */
+public final class KafkaStreamsApp {
+    record Event(long time, double waitSeconds) {}
+
+    record Sums(long count, double seconds) {}
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    static Event decode(byte[] value) {
+        try {
+            JsonNode event = JSON.readTree(value);
+            return new Event(Instant.parse(event.get("time").textValue()).toEpochMilli(), event.path("wait_seconds").asDouble(0.0));
+        } catch (java.io.IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    static final Serde<Event> EVENT = Serdes.serdeFrom(
+        (Serializer<Event>) (topic, event) -> ByteBuffer.allocate(16).putLong(event.time()).putDouble(event.waitSeconds()).array(),
+        (Deserializer<Event>) (topic, bytes) -> bytes == null ? null : decode(bytes));
+
+    static final Serde<Sums> SUMS = Serdes.serdeFrom(
+        (Serializer<Sums>) (topic, sums) -> sums == null ? null : ByteBuffer.allocate(16).putLong(sums.count()).putDouble(sums.seconds()).array(),
+        (Deserializer<Sums>) (topic, bytes) -> {
+            if (bytes == null) return null;
+            ByteBuffer buffer = ByteBuffer.wrap(bytes);
+            return new Sums(buffer.getLong(), buffer.getDouble());
+        });
+
+    public static void main(String[] arguments) {
+        Properties settings = new Properties();
+        settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, arguments[0]);
+        settings.put(StreamsConfig.APPLICATION_ID_CONFIG, arguments[2]);
+        settings.put(StreamsConfig.STATE_DIR_CONFIG, arguments[3]);
+        settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, arguments[4]);
+        settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
+        settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, "1");
+        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
+
+        TimestampExtractor time = (record, partition) -> ((Event) record.value()).time();
+        StreamsBuilder builder = new StreamsBuilder();
+        builder.stream(arguments[1], Consumed.with(Serdes.String(), EVENT).withTimestampExtractor(time))
+            .groupByKey(Grouped.with(Serdes.String(), EVENT))
+            .windowedBy(TimeWindows.ofSizeAndGrace(Duration.ofMinutes(5), Duration.ofHours(1)))
+            .aggregate(
+                () -> new Sums(0, 0.0),
+                (queue, event, sums) -> new Sums(sums.count() + 1, sums.seconds() + event.waitSeconds()),
+                Materialized.<String, Sums, WindowStore<Bytes, byte[]>>as("by-queue")
+                    .withKeySerde(Serdes.String()).withValueSerde(SUMS));
+        KafkaStreams streams = new KafkaStreams(builder.build(), settings);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> streams.close(Duration.ofSeconds(5))));
+        streams.start();
+    }
+}

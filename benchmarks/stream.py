@@ -1,0 +1,222 @@
+"""End to end, exactly once: one worker process on a real broker, and beside it the peers on the same events in the same run.
+
+Everything is written before the clock starts. A rate is that of what is surely done, between two commits: from the first one seen to the
+last, so that no start counts. The peers do far less (a tumbling count and sum by queue where the worker keeps every KPI), and
+read their events keyed by queue, which spares them the repartition topic that such a figure would cost them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+from uuid import uuid4
+
+import click
+
+from benchmarks.cluster import kafka
+from benchmarks.peers import PEERS, Peer, PeerMissingError, Stage, committed
+from benchmarks.processes import BenchmarkError, Child, Served
+from benchmarks.report import Line, Section, typical
+from benchmarks.traffic import REALISTIC, create, preload, recreate_outputs, simulated
+from streams.broker.topics import TopicSet
+from streams.simulate.traffic import encoded
+
+OURS = "centralita worker"
+JVM = "kafka-streams"
+_EVERY = 0.2
+
+
+class Sample(NamedTuple):
+    """How many events are surely done, and the processor time spent, at a time; all of it since the start."""
+
+    at: float
+    done: int
+    cpu: float
+
+
+class Pace(NamedTuple):
+    """Events a second, microseconds of processor an event, and the most memory of the process in bytes."""
+
+    rate: float
+    cpu: float
+    memory: int
+
+
+def watch(child: Child, done: Callable[[], int], total: int, seconds: float) -> Pace:
+    """Follow a process until all is done or the time is up."""
+    deadline = time.monotonic() + seconds
+    samples: list[Sample] = []
+    while time.monotonic() < deadline:
+        if not child.running:
+            raise BenchmarkError(f"it ended:\n{child.tail()}")
+        try:
+            samples.append(Sample(time.monotonic(), done(), child.cpu_seconds()))
+        except OSError:
+            time.sleep(_EVERY)
+            continue
+        if samples[-1].done >= total:
+            break
+        time.sleep(_EVERY)
+    return pace(samples, child.memory().peak)
+
+
+def pace(samples: list[Sample], memory: int) -> Pace:
+    """Return the pace between the first and the last commit that were seen.
+
+    >>> pace([Sample(0, 0, 0.0), Sample(1, 100, 0.5), Sample(3, 500, 0.9), Sample(4, 500, 1.0)], 0)
+    Pace(rate=200.0, cpu=1000.0, memory=0)
+    """
+    moved = [now for before, now in itertools.pairwise(samples) if now.done > before.done]
+    if len(moved) < 2:
+        raise BenchmarkError(f"no two commits were seen: {samples[-1:]}")
+    first, last = moved[0], moved[-1]
+    events = last.done - first.done
+    return Pace(events / (last.at - first.at), (last.cpu - first.cpu) / events * 1e6, memory)
+
+
+def worker(stage: Stage, seconds: float) -> Pace:
+    """Let a worker that has nothing yet take all events."""
+    topics = TopicSet(stage.prefix)
+    recreate_outputs(stage.bootstrap, topics)
+    with Served(
+        "worker", stage.folder, environment(stage.bootstrap, stage.prefix, f"{stage.prefix}-{uuid4().hex[:6]}")
+    ) as child:
+
+        def done() -> int:
+            return int(child.series().get("centralita_worker_events_total", 0))
+
+        return watch(child, done, stage.events, seconds)
+
+
+def environment(bootstrap: str, prefix: str, application: str | None = None, **more: str) -> dict[str, str]:
+    """Return the variables of a worker or board of our own."""
+    return {
+        "CENTRALITA_KAFKA": bootstrap, "CENTRALITA_KAFKA_PREFIX": prefix,
+        "CENTRALITA_WORKER_APPLICATION_ID": application or prefix,
+    } | more  # fmt: skip
+
+
+def peer(stage: Stage, one: Peer, seconds: float) -> Pace:
+    """Let a peer that has nothing yet take the same events."""
+    group = f"{one.name}-{uuid4().hex[:6]}"
+    folder = stage.folder / group
+    folder.mkdir()
+    with Child(one.command(stage, group, folder), folder / "log") as child:
+        return watch(child, committed(stage, group), stage.events, seconds)
+
+
+@contextmanager
+def prepared(events: int, *, ours: bool = True) -> Iterator[Stage]:
+    """Give a broker with all events written: by customer for the worker, by queue for the peers."""
+    prefix = f"bench-{uuid4().hex[:6]}"
+    with kafka() as bootstrap, TemporaryDirectory(prefix="centralita-bench-") as folder:
+        stage = Stage(bootstrap, prefix, events, Path(folder))
+        topics = TopicSet(prefix)
+        create(bootstrap, topics)
+        create(bootstrap, TopicSet(stage.peers_prefix))
+        if ours:
+            preload(bootstrap, topics.events, encoded(simulated(REALISTIC, events)))
+        preload(bootstrap, stage.peers_topic, encoded(simulated(REALISTIC, events)), by="queue")
+        yield stage
+
+
+def measure(events: int, repeat: int, names: list[str], seconds: float, *, ours: bool = True) -> Section:
+    """Run everyone in turns, ``repeat`` times, and return the medians."""
+    ready, notes = available(names)
+    found: dict[str, list[Pace]] = {}
+    with prepared(events, ours=ours) as stage:
+        for _ in range(repeat):
+            if ours:
+                found.setdefault(OURS, []).append(worker(stage, seconds * 2))
+            for one in ready:
+                try:
+                    found.setdefault(one.name, []).append(peer(stage, one, seconds))
+                except BenchmarkError as error:
+                    notes.append(f"{one.name} failed: {error}")
+    paces = {name: _typical(runs) for name, runs in found.items() if runs}
+    notes.append(
+        f"{events:,} events, 4 partitions, the broker on the same cores, median of {repeat}; a peer gets {seconds:.0f} s"
+    )
+    return Section("End to end, one process each", _lines(paces), tuple(notes))
+
+
+def available(names: list[str]) -> tuple[list[Peer], list[str]]:
+    """Return the peers that can be had here, and why the others cannot."""
+    ready, notes = [], []
+    for name in names:
+        try:
+            ready.append(PEERS[name]().prepare())
+        except PeerMissingError as error:
+            notes.append(f"{name} is skipped: {error}")
+    return ready, notes
+
+
+def _typical(runs: list[Pace]) -> Pace:
+    return Pace(typical(p.rate for p in runs), typical(p.cpu for p in runs), round(typical(p.memory for p in runs)))
+
+
+def _lines(paces: dict[str, Pace]) -> list[Line]:
+    lines: list[Line] = []
+    for name, found in paces.items():
+        lines += [
+            Line(f"{name}: events", found.rate, "/s"),
+            Line(f"{name}: processor an event", found.cpu, "us"),
+            Line(f"{name}: memory at most", found.memory / 1e6, "MB"),
+        ]
+    ours = paces.get(OURS)
+    if ours is None:
+        return lines
+    for name, found in paces.items():
+        if name != OURS:
+            aims = (">= 2", "<= 0.33") if name == JVM else ("", "")
+            lines += [
+                Line(f"{OURS} / {name}: rate", ours.rate / found.rate, "x", aims[0]),
+                Line(f"{OURS} / {name}: processor an event", ours.cpu / found.cpu, "x", aims[1]),
+            ]
+    return lines
+
+
+_events = click.option(
+    "--events", type=click.IntRange(1), default=1_000_000, show_default=True, help="Events written before."
+)
+_repeat = click.option(
+    "--repeat", type=click.IntRange(1), default=1, show_default=True, help="Rounds, of which the median."
+)
+_seconds = click.option(
+    "--seconds", type=click.FloatRange(1), default=40.0, show_default=True, help="A peer's time at most."
+)
+_only = click.option(
+    "--peer", "peers", multiple=True, type=click.Choice(list(PEERS)), help="Only this peer; may be repeated."
+)
+
+
+@click.command
+@_events
+@_repeat
+@_seconds
+@_only
+@click.option("--alone", is_flag=True, help="The worker without peers.")
+def stream(events: int, repeat: int, seconds: float, peers: tuple[str, ...], *, alone: bool) -> Section:
+    """Time a worker end to end, exactly once, beside the peers on the same events.
+
+    Example: python -m benchmarks stream --events 200000 --peer faust
+    """
+    return measure(events, repeat, [] if alone else list(peers or PEERS), seconds)
+
+
+@click.command
+@_events
+@_repeat
+@_seconds
+@_only
+def peers(events: int, repeat: int, seconds: float, peers: tuple[str, ...]) -> Section:
+    """Time the peers only: stock Faust, QuixStreams, Kafka Streams.
+
+    Example: python -m benchmarks peers --peer quixstreams
+    """
+    return measure(events, repeat, list(peers or PEERS), seconds, ours=False)
