@@ -24,7 +24,7 @@ UNKNOWN = -1
 class Contact:
     """One contact in use. ``folded`` of its facts are in ``call``; `fold` brings the call up to date."""
 
-    __slots__ = ("as_of", "call", "credits", "facts", "folded", "identified", "new", "start", "waiting")
+    __slots__ = ("as_of", "call", "credits", "facts", "folded", "identified", "new", "start", "waiting", "written")
 
     def __init__(self, facts: list[Fact], as_of: int = 0, *, identified: bool) -> None:
         self.identified = identified
@@ -37,6 +37,8 @@ class Contact:
         self.credits: list[Credit] = []
         self.start: int = UNKNOWN
         self.waiting: tuple[str, int] | None = None
+        self.written: bytes | None = None
+        """Its record, while nothing has changed since."""
 
     def learn(self, fact: Fact) -> bool:
         """Add a fact; return False when its event was known (of two that differ, the smaller stays)."""
@@ -79,10 +81,12 @@ class Contact:
         """Tell whether it goes on: somebody waits, or is talking and has been since ``horizon`` at the earliest."""
         return self.waiting is not None or (not self.call.finished and self.facts[-1][0] >= horizon)
 
-    def encode(self) -> bytes:
+    def record(self) -> bytes:
         """Return the contact's record: a head, then the facts."""
-        head = _head.pack(self.call.finished, self.start, self.facts[-1][0])
-        return head + _encode((self.as_of, self.facts))
+        if self.written is None:
+            head = _head.pack(self.call.finished, self.start, self.facts[-1][0])
+            self.written = head + _encode((self.as_of, self.facts))
+        return self.written
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -155,7 +159,7 @@ class Customer:
     def pack(self) -> bytes:
         """Return all contacts as one record, for a customer who has gone quiet."""
         records = {
-            name: contact if isinstance(contact, bytes) else contact.encode() for name, contact in self.contacts.items()
+            name: contact if isinstance(contact, bytes) else contact.record() for name, contact in self.contacts.items()
         }
         return msgspec.msgpack.encode(records)
 

@@ -138,7 +138,7 @@ class Panes:
         self.graduated = 0
         """Intervals that end by then are in their days (microseconds)."""
         self._no_sliding = policy.retention.sliding == 0
-        self._dropped: dict[tuple[str, int], int] = {}
+        self._dropped: dict[str, int] = {}
 
     def credit(self, time: int, group: int, bundle: int, code: int | None, sign: int) -> None:
         """Credit a bundle (already negative when withdrawn; ``sign`` says it for the bucket) to a time."""
@@ -159,14 +159,20 @@ class Panes:
         """Tell whether anything was credited since the last flush."""
         return bool(self._intervals.bundles)
 
-    def flush(self, watermark: int) -> Records:
-        """Bring the totals up to date and return the records of what changed, deletions included."""
+    def flush(self, watermark: int, now: int) -> Records:
+        """Bring the totals up to date and return the records of what changed, deletions included.
+
+        ``now`` (the clock when live, else the watermark) lets go of sliding panes, which no window reaches any more; so catching up with
+        a backlog does not write them only to delete them.
+        """
         changed: Changed = {}
-        self._merge(self._sliding, watermark, changed)
+        now = max(now, watermark)
+        self._merge(self._sliding, now, changed)
         self._merge(self._intervals, watermark, changed)
         self._graduate(watermark, changed)
         records = [self._record(pane, number) for pane, numbers in changed.items() for number in numbers]
-        records.extend(self._expire(watermark))
+        records.extend(self._expire("sliding", SLIDING, now))
+        records.extend(self._expire("intervals", INTERVAL, watermark))
         return records
 
     def _merge(self, pending: Pending, watermark: int, changed: Changed) -> None:
@@ -252,21 +258,19 @@ class Panes:
             return self._keep.days
         return self._keep.intervals if self._slices.names[number].breakdown is None else self._keep.breakdowns
 
-    def _expire(self, watermark: int) -> Iterator[tuple[bytes, None]]:
-        """Drop what has outlived its retention, once for each stretch of the watermark that a pane is long."""
-        for kind, length in (("sliding", SLIDING), ("intervals", INTERVAL)):
-            step = watermark - watermark % length
-            if self._dropped.get((kind, length)) == step:
-                continue
-            self._dropped[kind, length] = step
-            yield from self._drop(watermark, sliding=length == SLIDING)
+    def _expire(self, kind: str, length: int, time: int) -> Iterator[tuple[bytes, None]]:
+        """Drop what has outlived its retention, once for each stretch of time that a pane is long."""
+        step = time - time % length
+        if self._dropped.get(kind) != step:
+            self._dropped[kind] = step
+            yield from self._drop(time, sliding=length == SLIDING)
 
-    def _drop(self, watermark: int, *, sliding: bool) -> Iterator[tuple[bytes, None]]:
+    def _drop(self, time: int, *, sliding: bool) -> Iterator[tuple[bytes, None]]:
         for pane in [pane for pane in self.stretches if (pane[0] == SLIDING) == sliding]:
             stretch = self.stretches[pane]
-            if pane[1] + pane[0] + self._shortest(pane[0]) > watermark:
+            if pane[1] + pane[0] + self._shortest(pane[0]) > time:
                 continue
-            gone = [number for number in stretch.bundles if self._expired(*pane, number, watermark)]
+            gone = [number for number in stretch.bundles if self._expired(*pane, number, time)]
             for number in gone:
                 del stretch.bundles[number]
                 stretch.counts.pop(number, None)

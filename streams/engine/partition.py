@@ -69,6 +69,8 @@ class Partition:
         self.offset = 0
         self.sequence = 0
         self.watermark = 0
+        self.now = 0
+        """The time that `advance` was last given."""
         self.counted = 0
         self.duplicate = 0
         self.refused: dict[Reason, int] = {}
@@ -169,6 +171,7 @@ class Partition:
             self._evaluate(key, name, customer, contact)
             self._dirty[key, name] = contact
             contact.new = False
+            contact.written = None
 
     def _evaluate(self, key: bytes, name: str, customer: Customer, contact: Contact) -> None:
         """Credit the difference between what a contact adds now and what it has been credited."""
@@ -234,6 +237,7 @@ class Partition:
         """Let the time be ``now_us`` (microseconds, taken down to a full second): credit what is due to those who still wait."""
         self._evaluate_news()
         now_us -= now_us % SECOND
+        self.now = max(self.now, now_us)
         for key, name in self._timers.due(now_us):
             customer = self._customers.live.get(key)
             contact = customer.contacts.get(name) if customer is not None else None
@@ -243,6 +247,7 @@ class Partition:
             before = contact.credits
             self._evaluate(key, name, customer, contact)
             if contact.credits != before:
+                contact.written = None
                 self._dirty[key, name] = contact
 
     # Changes out
@@ -268,12 +273,12 @@ class Partition:
         self.sequence += 1
         agents_state, agents_now = self._agents.flush(self.watermark, self.policy.lateness)
         state: Records = [
-            (_contact_key(*name), None if contact is None else contact.encode())
+            (_contact_key(*name), None if contact is None else contact.record())
             for name, contact in self._dirty.items()
         ]
         state += agents_state
         state.append((MARKER, Marker(fingerprint(self.policy), self.status()).encode()))
-        kpis = self._panes.flush(self.watermark)
+        kpis = self._panes.flush(self.watermark, self.now)
         kpis += agents_now
         kpis += self._waiting.flush()
         kpis += self._counters.flush()
