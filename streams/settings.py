@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ from msgspec import Meta
 
 from streams.engine.policy import DAY, HOUR, SECOND, Policy, QueuePolicy, Retention
 from streams.errors import ConfigurationError
+from streams.kpis.registry import BY_ID
 
 DEFAULT_FILE = "centralita.toml"
 Formula = Literal["SL1", "SL2", "SL3", "SL4", "SL5", "SL6", "SL7", "SL8"]
@@ -230,7 +231,7 @@ def _settings(table: dict[str, Any]) -> Settings:
         for name, queue in _table(table.get("queues", {}), "queues").items()
     }
     alarms = {
-        name: _section(AlarmSettings, _table(alarm, f"alarms.{name}"), f"alarms.{name}")
+        name: _section(AlarmSettings, _alarm_of(name) | _table(alarm, f"alarms.{name}"), f"alarms.{name}")
         for name, alarm in _table(table.get("alarms", {}), "alarms").items()
     }
     values["alarms"] = _alarms() | alarms
@@ -238,6 +239,15 @@ def _settings(table: dict[str, Any]) -> Settings:
     settings = Settings(**values)
     _check(settings)
     return settings
+
+
+def _alarm_of(name: str) -> dict[str, Any]:
+    """Return what an alarm is unless configured; one alarm may be changed by one of its keys."""
+    if name not in BY_ID:
+        message = f"alarms.{name}: no KPI has this id, expected one such as {', '.join(_alarms())}"
+        raise ConfigurationError(message)
+    known = _alarms().get(name)
+    return {} if known is None else asdict(known)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:

@@ -8,10 +8,10 @@ import msgspec
 
 from schemas.panes import Counters, Waiting
 from streams.engine.calls import CHANNEL
+from streams.engine.records import Records
 
 Name = tuple[bytes, str]
 """Key and contact id."""
-Told = list[tuple[bytes, bytes | None]]
 LONGEST_WAITS = 10
 
 
@@ -33,9 +33,9 @@ class WaitingNow:
         del self._starts[queue][name]
         self._changed.add(queue)
 
-    def flush(self) -> Told:
+    def flush(self) -> Records:
         """Return the records of the queues in which it changed."""
-        records: Told = []
+        records: Records = []
         for queue in self._changed:
             starts = self._starts[queue].values()
             value = Waiting(len(starts), nsmallest(LONGEST_WAITS, starts))
@@ -68,9 +68,9 @@ class EventCounters:
         counts[kind] = counts.get(kind, 0) + 1
         self._changed.add(where)
 
-    def flush(self) -> Told:
+    def flush(self) -> Records:
         """Return the records of those that changed."""
-        records: Told = [
+        records: Records = [
             (msgspec.json.encode(("counters", *where)), msgspec.json.encode(Counters(self._counts[where])))
             for where in self._changed
         ]

@@ -15,9 +15,9 @@ from schemas.panes import Pane
 from streams.engine.credits import HISTOGRAMS
 from streams.engine.measures import SHIFT, unpack
 from streams.engine.policy import INTERVAL, SECOND, SLIDING, Days, Policy, Retention
+from streams.engine.records import Records
 from streams.engine.slices import Slice, Slices
 
-Records = list[tuple[bytes, bytes | None]]
 Changed = dict[tuple[int, int], set[int]]
 """Slices that changed, by (length, start) of their pane."""
 _CODES = 17

@@ -1,0 +1,77 @@
+"""Records: what comes from the events topic, why one is refused, and what goes out in one transaction."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from schemas.dead_letters import Reason, RefusedError
+from schemas.events import TIMED, Event, decode, negative_duration
+
+LONGEST_KEY: Final = 1024
+"""Bytes. A record with a longer key is refused (too_large)."""
+CONTACT: Final = b"c"
+AGENT: Final = b"a"
+"""First byte of the key of a contact's, and of an agent's, record of the state."""
+
+Records = list[tuple[bytes, bytes | None]]
+"""Keys and values to write; None deletes."""
+
+
+class Record(NamedTuple):
+    """A record of the events topic; ``timestamp_us`` is when the broker took it, microseconds."""
+
+    offset: int
+    timestamp_us: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Refusal(NamedTuple):
+    """A record that is not counted, and why."""
+
+    record: Record
+    reason: Reason
+    message: str
+
+
+class Changes(NamedTuple):
+    """Records to write in one transaction. The marker is the last of the state."""
+
+    state: Records
+    kpis: Records
+
+
+def key_of(key: bytes | None) -> bytes:
+    """Return a record's key, or raise `RefusedError`: without one its customer's records would scatter."""
+    if not key:
+        raise RefusedError(Reason.INVALID, "key: seen nothing, expected the customer's identity")
+    if len(key) > LONGEST_KEY:
+        raise RefusedError(Reason.TOO_LARGE, f"key: seen {len(key)} bytes, expected at most {LONGEST_KEY}")
+    return key
+
+
+def event_of(value: bytes | None) -> Event:
+    """Return a record's event, or raise `RefusedError`."""
+    if value is None:
+        raise RefusedError(Reason.UNDECODABLE, "record: seen no value, expected a JSON object")
+    event = decode(value)
+    if isinstance(event, TIMED):
+        wrong = negative_duration(event)
+        if wrong is not None:
+            raise RefusedError(Reason.NEGATIVE_DURATION, wrong)
+    return event
+
+
+def contact_key(key: bytes, name: str) -> bytes:
+    """Return the key of a contact's record of the state, from its records' key and its id.
+
+    >>> split_contact_key(contact_key(b"ana", "c1"))
+    (b'ana', 'c1')
+    """
+    return CONTACT + len(key).to_bytes(2, "big") + key + name.encode()
+
+
+def split_contact_key(key: bytes) -> tuple[bytes, str]:
+    """Return the records' key and the id of a contact."""
+    end = 3 + int.from_bytes(key[1:3], "big")
+    return key[3:end], key[end:].decode()
