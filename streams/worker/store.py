@@ -23,7 +23,7 @@ from confluent_kafka import (
 
 from streams.broker.topics import TopicSet
 from streams.engine.partition import Changes
-from streams.errors import ConfigurationError, FencedError, RestartError
+from streams.errors import BrokerError, ConfigurationError, FencedError, RestartError
 from streams.settings import Settings
 from streams.worker.clients import confluent
 from streams.worker.crashes import crash_point
@@ -188,10 +188,14 @@ def restore(settings: Settings, number: int, feeds: dict[str, _Feed], progress: 
 def _refuse_hanging(settings: Settings, number: int, topics: list[str], patience: float) -> None:
     """Wait until nothing is open on the topics: our own transaction ended when we fenced, so this one is foreign."""
     deadline = time.monotonic() + patience
-    while found := hanging(settings, [TopicPartition(topic, number) for topic in topics]):
-        if time.monotonic() > deadline:
-            raise RestartError(f"partition {number}: a transaction hangs on {', '.join(found)}: {HANGING_CURE}")
-        time.sleep(0.5)
+    places = [TopicPartition(topic, number) for topic in topics]
+    try:
+        while found := hanging(settings, places):
+            if time.monotonic() > deadline:
+                raise RestartError(f"partition {number}: a transaction hangs on {', '.join(found)}: {HANGING_CURE}")
+            time.sleep(0.5)
+    except BrokerError as error:  # it was there a moment ago: not a fault for an operator, but for a new start
+        raise RestartError(f"partition {number}: cannot be restored: {error}") from None
 
 
 def _read(consumer: Consumer, feeds: dict[str, _Feed], total: int, progress: _Progress, patience: float) -> int:
