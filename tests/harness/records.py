@@ -47,8 +47,8 @@ def send(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, bytes
     return count
 
 
-def read(bootstrap: str, topic: str, timeout: float = 30.0) -> Iterator[Seen]:
-    """Yield the committed records of a topic, each partition in order, up to the ends of now."""
+def read(bootstrap: str, topic: str, timeout: float = 60.0, only: int | None = None) -> Iterator[Seen]:
+    """Yield the committed records of a topic or one of its partitions, each in order, up to the ends of now."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -59,7 +59,7 @@ def read(bootstrap: str, topic: str, timeout: float = 30.0) -> Iterator[Seen]:
             "fetch.wait.max.ms": 20,
         }
     )
-    left = {number: end for number, end in ends(bootstrap, topic).items() if end}
+    left = {number: end for number, end in ends(bootstrap, topic).items() if end and only in (None, number)}
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in left])
     deadline = time.monotonic() + timeout
     try:
@@ -89,10 +89,10 @@ def _seen(message) -> Seen:
     )
 
 
-def last(bootstrap: str, topic: str) -> dict[Key, bytes]:
-    """Return the last value of every key of every partition; deleted ones are left out."""
+def last(bootstrap: str, topic: str, timeout: float = 60.0, only: int | None = None) -> dict[Key, bytes]:
+    """Return the last value of every key of every partition, or of one; deleted ones are left out."""
     found: dict[Key, bytes] = {}
-    for seen in read(bootstrap, topic):
+    for seen in read(bootstrap, topic, timeout, only):
         place = seen.partition, seen.key or b""
         if seen.value is None:
             found.pop(place, None)
