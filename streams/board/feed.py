@@ -21,6 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaErr
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.panes import PartitionStatus, decode_key
+from streams.kafka import confluent
 from streams.settings import KafkaSettings
 from streams.telemetry import Fact
 
@@ -32,6 +33,7 @@ LOST_AFTER: Final = 3.0
 BEHIND_AFTER: Final = 10.0
 _PROBE_EVERY: Final = 1.0
 _PROBE_TIMEOUT: Final = 2.0
+_CLIENT: Final = "centralita-board"
 _LAST: Final = b'["partition"]'
 _COUNTERS: Final = b'["counters"'
 _ANEW: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - the client names its own codes so
@@ -132,8 +134,8 @@ class Feed(Generic[F]):
 
     def _follow(self) -> None:
         consumer = Consumer(
-            client(
-                self._kafka, group_id="centralita-board", enable_auto_commit=False, isolation_level="read_committed",
+            confluent(
+                self._kafka, client_id=_CLIENT, group_id="centralita-board", enable_auto_commit=False, isolation_level="read_committed",
                 auto_offset_reset="error", enable_partition_eof=True, queued_max_messages_kbytes=32_768,
             )
         )  # fmt: skip
@@ -200,7 +202,7 @@ class Feed(Generic[F]):
     # Asking whether Kafka answers and whether events wait
 
     def _probe(self) -> None:
-        admin: Any = AdminClient(client(self._kafka))
+        admin: Any = AdminClient(confluent(self._kafka, client_id=_CLIENT))
         was_lost = False
         while not self._stop.wait(_PROBE_EVERY if self._answered is not None else 0.2):
             try:
@@ -284,25 +286,6 @@ class Progress:
     def stalled(self, now: float) -> bool:
         """Tell whether events have waited for `BEHIND_AFTER` seconds."""
         return any(now - since > BEHIND_AFTER for since, _ in list(self._marks.values()))
-
-
-def client(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
-    """Return the client's configuration: where, who and how, and what else is given (``_`` stands for ``.``)."""
-    protocol = kafka.security_protocol
-    found = {
-        "bootstrap.servers": kafka.bootstrap,
-        "client.id": "centralita-board",
-        "security.protocol": protocol.lower(),
-        "sasl.mechanism": kafka.sasl_mechanism if protocol.startswith("SASL") else None,
-        "sasl.username": kafka.sasl_username,
-        "sasl.password": kafka.sasl_password,
-        "ssl.ca.location": kafka.ssl_cafile,
-        "ssl.certificate.location": kafka.ssl_certfile,
-        "ssl.key.location": kafka.ssl_keyfile,
-        "reconnect.backoff.max.ms": 1_000,
-        "log_level": 3,
-    } | {name.replace("_", "."): value for name, value in more.items()}
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _partitions(consumer: Any, topic: str) -> list[int]:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from streams.engine.policy import DAY, HOUR, INTERVAL, SECOND
-from streams.kpis.registry import BY
-from streams.kpis.windows import WINDOWS, window
+from streams.kpis.registry import BY, SLIDING_BY
+from streams.kpis.windows import SLIDING_WINDOWS, WINDOWS, window
 
 EVERY: Final = {"15m": INTERVAL, "1h": HOUR, "1d": DAY, "1mo": 28 * DAY, "all": None}
 FORMATS: Final = ("json", "csv")
@@ -64,6 +64,10 @@ def asked(given: Mapping[str, list[str]], now_us: int, zone: str) -> Asked:
     if length is not None and (end - start) / length > MOST_STRETCHES:
         raise BadRequestError("every", every, f"at most {MOST_STRETCHES} stretches between from and to, a longer one")
     by = _choice(one, "by", BY, "") if "by" in one else None
+    if name in SLIDING_WINDOWS and by not in SLIDING_BY:
+        raise BadRequestError(
+            "by", by, f"queue, channel or agent in a window of {name}; the others are kept by quarters"
+        )
     return Asked(
         start,
         end,

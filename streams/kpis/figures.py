@@ -22,7 +22,7 @@ from streams.errors import InputError
 from streams.kpis.agents import time_in_states
 from streams.kpis.evaluate import Parts, figures
 from streams.kpis.panes import PaneStore, Total
-from streams.kpis.registry import BY, BY_ID
+from streams.kpis.registry import BY, BY_ID, SLIDING_BY
 from streams.kpis.windows import split
 
 Place = tuple[str | None, str | None]
@@ -267,6 +267,9 @@ class Figures:
         if begin % INTERVAL or end % INTERVAL:
             if begin % SLIDING or end % SLIDING:
                 message = "from, to: expected boundaries of 15 minutes"
+                raise InputError(message)
+            if query.by not in SLIDING_BY:
+                message = f"by: seen {query.by!r}, expected queue, channel or agent in a sliding window"
                 raise InputError(message)
             yield SLIDING // SECOND, begin // SECOND, end // SECOND
             return

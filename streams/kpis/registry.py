@@ -18,6 +18,8 @@ Terms = dict[str, int]
 Crediting = Literal["COHORT", "EVENT", "CLOSE", "CLIP", "now"]
 BY = ("queue", "channel", *BREAKDOWNS, "hour", "weekday")
 """What rows can be asked by."""
+SLIDING_BY = (None, "queue", "channel", "agent")
+"""What they can be asked by in sliding windows, of which panes of 10 s are kept; the others have panes of 15 minutes."""
 _OF_VISITS = ("queue", "channel", "platform", "priority", "customer_type", "language", "entry_point", "level")
 _TIME = ("hour", "weekday")
 _EVERY = (*_OF_VISITS, "agent", *_TIME)

@@ -12,6 +12,7 @@ WRONG = [
     ({"windw": ["5m"]}, "windw", "5m", "one of the parameters"),
     ({"by": ["customer"]}, "by", "customer", "one of queue"),
     ({"by": [""]}, "by", "", "one of queue"),
+    ({"by": ["language"], "window": ["15m"]}, "by", "language", "queue, channel or agent"),
     ({"every": ["2h"]}, "every", "2h", "one of 15m"),
     ({"format": ["xml"]}, "format", "xml", "one of json, csv"),
     ({"from": ["2026-03-01T08:00:00Z"]}, "to", None, "a time like"),
