@@ -1,4 +1,8 @@
-"""The engine alone: how long one core takes an event, decode included, and what of it is decode, process and flush."""
+"""The engine alone: how long one core takes an event, decode included, and what of it is decode, process and flush.
+
+backlog: the realistic center, a day later. A flush of 5,000 events covers eight minutes, so most panes are in it; sliding ones are not.
+live:    10,000 events a second of the same center in a hurry, as they come. A flush covers half a second, sliding panes are written.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,26 @@ from typing import NamedTuple
 import click
 
 from benchmarks.report import Line, Section, typical
-from benchmarks.traffic import BUSY, REALISTIC, records
+from benchmarks.traffic import REALISTIC, records
 from schemas.events import decode
 from streams.engine.partition import Partition, Record
-from streams.engine.policy import Policy
+from streams.engine.policy import DAY, Policy
 from streams.simulate.center import Center
+from streams.simulate.traffic import at_rate
 
-CENTERS = {"realistic": REALISTIC, "busy": BUSY}
+LIVE_RATE = 10_000.0
+
+
+class Case(NamedTuple):
+    """A center, and how far the clock is ahead of its events (microseconds)."""
+
+    center: Center
+    behind: int
+
+
+def cases() -> dict[str, Case]:
+    """Return what is measured."""
+    return {"backlog": Case(REALISTIC, DAY), "live": Case(at_rate(REALISTIC, LIVE_RATE), 0)}
 
 
 class Spent(NamedTuple):
@@ -37,8 +54,8 @@ class Spent(NamedTuple):
 def measure(events: int, flush_every: int, repeat: int) -> Section:
     """Run every center ``repeat`` times."""
     lines: list[Line] = []
-    for name, center in CENTERS.items():
-        lines += _lines(name, _run(center, events, flush_every, repeat), events)
+    for name, case in cases().items():
+        lines += _lines(name, _run(case, events, flush_every, repeat), events)
     notes = (
         f"{events:,} events, one partition, flush every {flush_every:,}, median of {repeat} runs; process is without decode",
         "panes and state records are those that a flush returned",
@@ -46,17 +63,17 @@ def measure(events: int, flush_every: int, repeat: int) -> Section:
     return Section("Engine alone, one core", lines, notes)
 
 
-def _run(center: Center, events: int, flush_every: int, repeat: int) -> Spent:
-    taken = records(center, events)
+def _run(case: Case, events: int, flush_every: int, repeat: int) -> Spent:
+    taken = records(case.center, events)
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # as the worker does
-    runs = [_once(taken, flush_every) for _ in range(repeat)]
+    runs = [_once(taken, flush_every, case.behind) for _ in range(repeat)]
     gc.unfreeze()
     return Spent(*(typical(values) for values in zip(*runs, strict=True)))  # type: ignore[arg-type]  # the counts are equal
 
 
-def _once(taken: list[Record], flush_every: int) -> Spent:
+def _once(taken: list[Record], flush_every: int, behind: int) -> Spent:
     gc.collect()
     clock = time.perf_counter
     began = clock()
@@ -70,7 +87,7 @@ def _once(taken: list[Record], flush_every: int) -> Spent:
         t0 = clock()
         partition.process(taken[at : at + flush_every])
         t1 = clock()
-        partition.advance(partition.watermark)
+        partition.advance(partition.watermark + behind)
         t2 = clock()
         changes = partition.flush()
         t3 = clock()

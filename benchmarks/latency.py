@@ -14,6 +14,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -33,6 +34,8 @@ from streams.broker.topics import TopicSet
 WARM_UP = 5.0
 """Seconds at the start of the load that are not counted."""
 _ASK_EVERY, _SCRAPE_EVERY = 0.05, 1.0
+_PATIENCE = 90.0
+"""Seconds for what was sent to be shown, after which it counts as a failure."""
 _SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 
@@ -95,6 +98,11 @@ class Observers:
         for thread in self._threads:
             thread.join(5)
 
+    def have(self, number: int) -> bool:
+        """Tell whether API and stream have shown so many events."""
+        asked = sum(seen[-1].number for seen in self.by_partition.values())
+        return asked >= number and bool(self.streamed) and self.streamed[-1].number >= number
+
     def _follow(self, look: Callable[[], None], every: float) -> None:
         while not self._stop.wait(every):
             try:
@@ -116,17 +124,22 @@ class Observers:
         self.scraped.append(Seen(_now(), round(sum(found.get(f"contact_center_{name}", 0) for name in names))))
 
     def _listen(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._board.port, timeout=5)
-        connection.request("GET", "/api/v1/stream?window=5m")
-        with connection.getresponse() as answer:
-            event = b""
-            while not self._stop.is_set():
-                line = answer.readline()
-                if line.startswith(b"event: "):
-                    event = line[7:].strip()
-                elif line.startswith(b"data: ") and event == b"snapshot":
-                    found = msgspec.json.decode(line[6:], type=Snapshot).events
-                    self.streamed.append(Seen(_now(), found.counted + found.duplicate + found.refused))
+        with closing(http.client.HTTPConnection("127.0.0.1", self._board.port, timeout=5)) as connection:
+            connection.request("GET", "/api/v1/stream?window=5m")
+            with connection.getresponse() as answer:
+                self._read(answer)
+
+    def _read(self, answer: http.client.HTTPResponse) -> None:
+        event = b""
+        while not self._stop.is_set():
+            line = answer.readline()
+            if not line:
+                return
+            if line.startswith(b"event: "):
+                event = line[7:].strip()
+            elif line.startswith(b"data: ") and event == b"snapshot":
+                found = msgspec.json.decode(line[6:], type=Snapshot).events
+                self.streamed.append(Seen(_now(), found.counted + found.duplicate + found.refused))
 
 
 def _now() -> int:
@@ -164,27 +177,21 @@ def measure(rate: float, seconds: float) -> Section:
             worker.ready()
             board.ready()
             producer = sending(bootstrap, TopicSet(prefix).events, rate, seconds, folder)
-            sent, observers = _load(producer, folder, seconds, board, worker)
+            sent, observers = _load(producer, folder, seconds, board)
             cpu = {"worker": worker.cpu_seconds(), "board": board.cpu_seconds()}
             memory = {"worker": worker.memory().peak, "board": board.memory().peak}
     return _section(sent, observers, rate, seconds, cpu, memory)
 
 
-def _load(producer: Child, folder: Path, seconds: float, board: Served, worker: Served) -> tuple[list[Due], Observers]:
-    """Send, look meanwhile, and let the worker finish."""
+def _load(producer: Child, folder: Path, seconds: float, board: Served) -> tuple[list[Due], Observers]:
+    """Send, look meanwhile, and let worker and board finish."""
     observers = Observers(board)
     with producer:
         observers.start()
         try:
             producer.wait(seconds * 3 + 60)
             sent = outcome(folder)
-            worker.until(
-                lambda: worker.series().get("centralita_worker_events_total", 0) >= len(sent),
-                60,
-                "did not keep up",
-                0.2,
-            )
-            time.sleep(2)
+            board.until(lambda: observers.have(len(sent)), _PATIENCE, f"did not show all {len(sent)} events", 0.2)
         finally:
             observers.stop()
     return sent, observers
@@ -218,7 +225,9 @@ def _section(
             if ordered
         ]
     lines += [Line(f"{name}: memory at most", size / 1e6, "MB") for name, size in memory.items()]
-    lines += [Line(f"{name}: processor", used / (seconds + 5), "cores") for name, used in cpu.items()]
+    lines += [
+        Line(f"{name}: processor an event, start included", used / len(sent) * 1e6, "us") for name, used in cpu.items()
+    ]
     lines.append(Line("a scrape of /metrics", percentile(sorted(observers.scrape_seconds), 0.5) * 1000, "ms"))
     reached = len(sent) / ((sent[-1].due_us - sent[0].due_us) / 1e6)
     notes = (

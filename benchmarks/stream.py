@@ -138,6 +138,9 @@ def measure(events: int, repeat: int, names: list[str], seconds: float, *, ours:
                     found.setdefault(one.name, []).append(peer(stage, one, seconds))
                 except BenchmarkError as error:
                     notes.append(f"{one.name} failed: {error}")
+    notes.append(
+        "the events are months old: the worker catches up, and writes no sliding panes (`latency` has the live figure)"
+    )
     paces = {name: _typical(runs) for name, runs in found.items() if runs}
     notes.append(
         f"{events:,} events, 4 partitions, the broker on the same cores, median of {repeat}; a peer gets {seconds:.0f} s"

@@ -1,7 +1,7 @@
 """The traffic of all measurements, and how it gets into Kafka before the clock starts.
 
-`REALISTIC` is the center of the memory figure: 50 queues, about 650 agents, about 100,000 contacts on a Monday. `BUSY` is ten of its
-busiest hours at once. Times lie in the past, so that no event is refused as being in the future.
+`REALISTIC` is the center of the memory figure: 50 queues in ten teams, about 650 agents, about 100,000 contacts on a
+Monday. Times lie in the past, so that no event is refused as being in the future.
 """
 
 from __future__ import annotations
@@ -15,20 +15,30 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
+from msgspec.structs import replace
 
 from benchmarks.processes import BenchmarkError
 from streams.broker.topics import TopicSet, admin_client
 from streams.engine.partition import Record
 from streams.settings import KafkaSettings
-from streams.simulate.center import MONDAY_MORNING, Center, demo_center
+from streams.simulate.center import MONDAY_MORNING, Center, demo_center, staffed
 from streams.simulate.options import Queues
 from streams.simulate.traffic import Sent, Timed, encoded, events
 from streams.sources.producer import configuration
 
 QUEUES = 50
 PARTITIONS = 4
-REALISTIC = demo_center(Queues().convert(str(QUEUES), None, None)).larger(1.6)
-BUSY = REALISTIC.larger(10).steady()
+TEAM = 5
+"""Queues that an agent serves."""
+
+
+def _center() -> Center:
+    center = demo_center(Queues().convert(str(QUEUES), None, None), busiest=240.0)
+    queues = tuple(replace(queue, group=f"team-{at // TEAM}") for at, queue in enumerate(center.queues))
+    return replace(center, queues=queues, groups=staffed(queues))
+
+
+REALISTIC = _center()
 SEED = "benchmark"
 
 
