@@ -1,7 +1,7 @@
 """The engine alone: how long one core takes an event, decode included, and what of it is decode, process and flush.
 
 backlog: the realistic center, a day later. A flush of 5,000 events covers eight minutes, so most panes are in it; sliding ones are not.
-live:    10,000 events a second of the same center in a hurry, as they come. A flush covers half a second, sliding panes are written.
+live:    10,000 events a second, as they come. A flush covers half a second, sliding panes are written.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import NamedTuple
 import click
 
 from benchmarks.report import Line, Section, typical
-from benchmarks.traffic import REALISTIC, records
+from benchmarks.traffic import REALISTIC, live, records
 from schemas.events import decode
 from streams.engine.partition import Partition, Record
 from streams.engine.policy import DAY, Policy
 from streams.simulate.center import Center
-from streams.simulate.traffic import at_rate
 
 LIVE_RATE = 10_000.0
 
@@ -32,7 +31,7 @@ class Case(NamedTuple):
 
 def cases() -> dict[str, Case]:
     """Return what is measured."""
-    return {"backlog": Case(REALISTIC, DAY), "live": Case(at_rate(REALISTIC, LIVE_RATE), 0)}
+    return {"backlog": Case(REALISTIC, DAY), "live": Case(live(LIVE_RATE), 0)}
 
 
 class Spent(NamedTuple):

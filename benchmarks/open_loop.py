@@ -16,8 +16,8 @@ from typing import NamedTuple
 import click
 
 from benchmarks.processes import Child
-from benchmarks.traffic import REALISTIC, SEED, producing
-from streams.simulate.traffic import SECOND, Sent, at_rate, encoded, events
+from benchmarks.traffic import SEED, live, producing
+from streams.simulate.traffic import SECOND, Sent, encoded, events
 
 _LINGER = {"linger.ms": 5}
 _ROW = 3
@@ -47,7 +47,7 @@ def outcome(folder: Path) -> list[Due]:
 def _made(rate: float, seconds: float) -> tuple[int, list[Sent]]:
     """Return the launch (microseconds) and events from then on."""
     count = round(rate * seconds)
-    center = at_rate(REALISTIC, rate)
+    center = live(rate)
     launch = time.time_ns() // 1000 + round((2 + count / 50_000) * SECOND)
     made: list[Sent] = []
     for sent in encoded(events(center.lasting(launch, None), SEED)):
