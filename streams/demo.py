@@ -23,7 +23,7 @@ import urllib.request
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
@@ -37,6 +37,7 @@ from streams.broker import jars
 from streams.broker.server_properties import HOST, free_port, is_free
 from streams.broker.topics import TopicSet, admin_client
 from streams.errors import BrokerError, CentralitaError, ConfigurationError, RestartError
+from streams.settings import KafkaSettings
 
 HISTORY = "2h"
 START_SECONDS = 90.0
@@ -79,10 +80,10 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _chosen(ctx: click.Context) -> tuple[str, list[str]]:
-    """Return the prefix of the topics, and the options that every part is given."""
+def _chosen(ctx: click.Context) -> tuple[KafkaSettings, list[str]]:
+    """Return how Kafka is reached, and the options that every part is given."""
     config = ctx.find_root().params.get("config")
-    return ctx.obj().kafka.prefix, ["--config", str(config.resolve())] if config else []
+    return ctx.obj().kafka, ["--config", str(config.resolve())] if config else []
 
 
 @contextmanager
@@ -173,18 +174,19 @@ class Demo:
     """The parts, in the order of their start."""
 
     def __init__(
-        self, folder: Path, port: int, speed: float, console: Console, prefix: str, options: list[str]
+        self, folder: Path, port: int, speed: float, console: Console, kafka: KafkaSettings, options: list[str]
     ) -> None:
         self.folder = folder
         self.url = f"http://{HOST}:{port}/"
         self._port = port
         self._speed = speed
         self._console = console
-        self._prefix = prefix
         self._options = options
         self._parts: list[Part] = []
         self._given = os.environ.get("CENTRALITA_KAFKA")
-        self._bootstrap = self._given or f"{HOST}:{free_port()}"
+        # A broker of the demo's own is open, whatever the settings say of another one.
+        own = replace(kafka, bootstrap=f"{HOST}:{free_port()}", security_protocol="PLAINTEXT")
+        self._kafka = kafka if self._given else own
 
     def run(self, *, browser: bool | None) -> None:
         """Start all, show the address when figures move, watch until interrupted, and stop all."""
@@ -204,8 +206,8 @@ class Demo:
         if not self._given:
             self._start_broker(status)
         status.update("making topics")
-        with admin_client(self._bootstrap) as admin:
-            created = TopicSet(self._prefix).create(admin)
+        with admin_client(self._kafka) as admin:
+            created = TopicSet(self._kafka.prefix).create(admin)
         # An earlier demo's figures go on from where they were.
         history = HISTORY if created else "0s"
         status.update("starting worker, board and traffic")
@@ -216,14 +218,15 @@ class Demo:
     def _start_broker(self, status: Status) -> None:
         jars.class_path(lambda done, total: status.update(f"fetching Apache Kafka, once: {done} of {total} files"))
         status.update("starting Apache Kafka")
-        port = self._bootstrap.rpartition(":")[2]
+        port = self._kafka.bootstrap.rpartition(":")[2]
         broker = self._add("broker", "broker", "--port", port, "--data", str(self.folder / "kafka"))
         self._wait("Apache Kafka", lambda: "answers at" in broker.tail())
 
     def _add(self, name: str, *arguments: str, restartable: bool = False) -> Part:
         environment = {
             **os.environ,
-            "CENTRALITA_KAFKA": self._bootstrap,
+            "CENTRALITA_KAFKA": self._kafka.bootstrap,
+            "CENTRALITA_KAFKA_SECURITY_PROTOCOL": self._kafka.security_protocol,
             "PYTHONUNBUFFERED": "1",
             "PYTHONIOENCODING": "utf-8",
         }

@@ -135,8 +135,9 @@ class Feed(Generic[F]):
     def _follow(self) -> None:
         consumer = Consumer(
             confluent(
-                self._kafka, client_id=_CLIENT, group_id="centralita-board", enable_auto_commit=False, isolation_level="read_committed",
-                auto_offset_reset="error", enable_partition_eof=True, queued_max_messages_kbytes=32_768,
+                self._kafka, client_id=_CLIENT, group_id="centralita-board", enable_auto_commit=False,
+                isolation_level="read_committed", auto_offset_reset="error", enable_partition_eof=True,
+                queued_max_messages_kbytes=32_768,
             )
         )  # fmt: skip
         try:

@@ -15,6 +15,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaError
 
 from streams.errors import BrokerError, TopicError
+from streams.kafka import kafka_python
+from streams.settings import KafkaSettings
 
 PREFIX = "contact-center"
 PARTITIONS = 4
@@ -131,16 +133,17 @@ def _deleted_after(retention: timedelta) -> dict[str, str]:
 
 
 @contextmanager
-def admin_client(bootstrap: str, **options: Any) -> Iterator[KafkaAdminClient]:
-    """Connect to Kafka; `options` are kafka-python's (TLS, SASL). Any error of Kafka becomes a BrokerError."""
+def admin_client(kafka: KafkaSettings | str, **options: Any) -> Iterator[KafkaAdminClient]:
+    """Connect to Kafka (an address alone is a broker without TLS and SASL). Any error of Kafka becomes a BrokerError."""
+    kafka = KafkaSettings(bootstrap=kafka) if isinstance(kafka, str) else kafka
     try:
-        client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), **{"bootstrap_timeout_ms": 10_000, **options})
+        client = KafkaAdminClient(**{"bootstrap_timeout_ms": 10_000, **kafka_python(kafka), **options})
     except KafkaError as error:
-        raise BrokerError(f"Kafka at {bootstrap} cannot be reached: {error}") from error
+        raise BrokerError(f"Kafka at {kafka.bootstrap} cannot be reached: {error}") from error
     try:
         yield client
     except KafkaError as error:
-        raise BrokerError(f"Kafka at {bootstrap} refused: {error}") from error
+        raise BrokerError(f"Kafka at {kafka.bootstrap} refused: {error}") from error
     finally:
         client.close()
 

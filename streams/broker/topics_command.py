@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import click
 
 from streams.broker.topics import PARTITIONS, RETENTION, TopicSet, admin_client
-from streams.settings import KafkaSettings, Settings
+from streams.settings import Settings
 
 
 @click.command
@@ -28,7 +27,7 @@ def command(
     load: Callable[[], Settings] = ctx.obj
     kafka = load().kafka
     topics = TopicSet(kafka.prefix, timedelta(days=retention))
-    with admin_client(kafka.bootstrap, **security(kafka)) as admin:
+    with admin_client(kafka) as admin:
         created = [] if check else topics.create(admin, partitions, replication)
         problems = topics.check(admin, partitions)
     for name in created:
@@ -38,17 +37,3 @@ def command(
     if problems:
         ctx.exit(1)
     click.echo(f"{', '.join(topics.names)} are right")
-
-
-def security(kafka: KafkaSettings) -> dict[str, Any]:
-    """Return the settings of TLS and SASL as kafka-python names them."""
-    given = {
-        "security_protocol": kafka.security_protocol,
-        "sasl_mechanism": kafka.sasl_mechanism if kafka.security_protocol.startswith("SASL") else None,
-        "sasl_plain_username": kafka.sasl_username,
-        "sasl_plain_password": kafka.sasl_password,
-        "ssl_cafile": kafka.ssl_cafile,
-        "ssl_certfile": kafka.ssl_certfile,
-        "ssl_keyfile": kafka.ssl_keyfile,
-    }
-    return {name: value for name, value in given.items() if value is not None}

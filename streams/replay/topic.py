@@ -28,6 +28,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from streams.engine.partition import Record
 from streams.engine.policy import HOUR, Policy
 from streams.errors import BrokerError, InputError, TopicError
+from streams.kafka import confluent
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Crew, child
 from streams.replay.files import Bar
@@ -217,26 +218,10 @@ def _longest_wait(policy: Policy) -> int:
 
 def _consumer(kafka: KafkaSettings) -> Any:
     """Return a consumer that reads what is committed, and whose group nobody ever hears of."""
-    access = {
-        "security.protocol": kafka.security_protocol.lower(),
-        "sasl.mechanism": kafka.sasl_mechanism if kafka.security_protocol.startswith("SASL") else None,
-        "sasl.username": kafka.sasl_username,
-        "sasl.password": kafka.sasl_password,
-        "ssl.ca.location": kafka.ssl_cafile,
-        "ssl.certificate.location": kafka.ssl_certfile,
-        "ssl.key.location": kafka.ssl_keyfile,
-    }
     return Consumer(
-        {name: value for name, value in access.items() if value is not None}
-        | {
-            "bootstrap.servers": kafka.bootstrap,
-            "group.id": "centralita-report",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "error",
-            "queued.max.messages.kbytes": 32 * 1024,
-            "log_level": 0,
-        }
-    )
+        confluent(
+            kafka, group_id="centralita-report", isolation_level="read_committed", enable_auto_commit=False,
+            enable_auto_offset_store=False, enable_partition_eof=True, auto_offset_reset="error",
+            queued_max_messages_kbytes=32 << 10,
+        ) | {"log_level": 0}
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.errors import BrokerError, TopicError
+from streams.kafka import confluent
 from streams.settings import KafkaSettings
 
 REACH_SECONDS = 15.0
@@ -97,25 +98,8 @@ def configuration(kafka: KafkaSettings) -> dict[str, Any]:
     >>> configuration(KafkaSettings(bootstrap="kafka:9092"))["partitioner"]
     'murmur2_random'
     """
-    access = {
-        "security.protocol": kafka.security_protocol.lower(),
-        "sasl.mechanism": kafka.sasl_mechanism if kafka.security_protocol.startswith("SASL") else None,
-        "sasl.username": kafka.sasl_username,
-        "sasl.password": kafka.sasl_password,
-        "ssl.ca.location": kafka.ssl_cafile,
-        "ssl.certificate.location": kafka.ssl_certfile,
-        "ssl.key.location": kafka.ssl_keyfile,
-    }
-    return {name: value for name, value in access.items() if value is not None} | {
-        "bootstrap.servers": kafka.bootstrap,
-        "client.id": "centralita",
-        "enable.idempotence": True,
-        "acks": "all",
-        "partitioner": "murmur2_random",
-        "compression.type": "lz4",
-        "linger.ms": 20,
-        "queue.buffering.max.messages": _FULL_QUEUE,
-        "reconnect.backoff.max.ms": 1_000,
+    return confluent(
+        kafka, client_id="centralita", enable_idempotence=True, acks="all", partitioner="murmur2_random",
+        compression_type="lz4", linger_ms=20, queue_buffering_max_messages=_FULL_QUEUE,
         # Messages come as exceptions and sentences of ours; librdkafka's own lines would tear the progress bar.
-        "log_level": 0,
-    }
+    ) | {"log_level": 0}  # fmt: skip

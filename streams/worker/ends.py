@@ -9,8 +9,8 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.errors import BrokerError
+from streams.kafka import confluent
 from streams.settings import Settings
-from streams.worker.clients import confluent
 
 TIMEOUT = 5.0
 """Seconds. An answer that takes longer is none."""

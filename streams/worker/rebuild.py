@@ -18,9 +18,9 @@ from streams.broker.topics import TopicSet
 from streams.engine.marker import MARKER
 from streams.engine.partition import Changes
 from streams.errors import BrokerError, CentralitaError
+from streams.kafka import confluent
 from streams.settings import Settings
 from streams.worker import marker
-from streams.worker.clients import confluent
 from streams.worker.store import Store
 
 CHUNK = 20_000

@@ -15,8 +15,8 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from schemas.dead_letters import HEADER_PREFIX, Reason
 from streams.broker.topics import TopicSet
 from streams.errors import RestartError
+from streams.kafka import confluent
 from streams.settings import Settings
-from streams.worker.clients import confluent
 from streams.worker.letters import Headers, attempt
 from streams.worker.store import reader
 

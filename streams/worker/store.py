@@ -24,8 +24,8 @@ from confluent_kafka import (
 from streams.broker.topics import TopicSet
 from streams.engine.partition import Changes
 from streams.errors import BrokerError, ConfigurationError, FencedError, RestartError
+from streams.kafka import confluent
 from streams.settings import Settings
-from streams.worker.clients import confluent
 from streams.worker.crashes import crash_point
 from streams.worker.ends import hanging
 from streams.worker.letters import Letter

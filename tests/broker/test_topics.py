@@ -5,11 +5,10 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
-from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.broker.topics import TopicSet, admin_client
-from streams.broker.topics_command import command, security
+from streams.broker.topics_command import command
 from streams.errors import BrokerError, TopicError
 from streams.settings import KafkaSettings, Settings
 
@@ -99,14 +98,6 @@ def test_the_command_creates_checks_and_reports_by_exit_code(kafka):
     assert run.invoke(command, ["--check"], obj=lambda: settings).exit_code == 1
     assert "created" in run.invoke(command, ["--partitions", "2"], obj=lambda: settings).output
     assert run.invoke(command, ["--check"], obj=lambda: settings).exit_code == 0
-
-
-def test_tls_and_sasl_are_named_as_kafka_python_names_them():
-    """Every option exists in the library, and an open broker gets no SASL mechanism."""
-    secret = KafkaSettings(security_protocol="SASL_SSL", sasl_username="u", sasl_password="p", ssl_cafile="ca.pem")
-    assert security(secret).keys() <= KafkaAdminClient.DEFAULT_CONFIG.keys()
-    assert security(secret)["sasl_mechanism"] == "PLAIN"
-    assert security(KafkaSettings()) == {"security_protocol": "PLAINTEXT"}
 
 
 def test_an_unreachable_broker_is_named():

@@ -1,0 +1,101 @@
+"""How the three Kafka clients are told where Kafka is, how it is trusted and who we are: settings in, configuration out.
+
+    KafkaSettings --+-- confluent     librdkafka: producers, restore, boards, reports
+                    +-- aiokafka      what Faust reads with (worker/clients.py wraps it for Faust)
+                    +-- kafka_python  topics
+
+All get the same protocol, certificates and name, and SASL and TLS only where the protocol has them. What cannot work (a file that
+is not there, SASL without a name) raises ConfigurationError with the setting's name, before any client says so in its own words.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+from streams.errors import ConfigurationError
+from streams.settings import KafkaSettings
+
+
+def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
+    """Return librdkafka's configuration: where, who and how, and what else is given (``_`` stands for ``.``).
+
+    >>> confluent(KafkaSettings(bootstrap="kafka:9092"), client_id="me")["client.id"]
+    'me'
+    """
+    sasl, files = _sasl(kafka), _files(kafka)
+    found = {
+        "bootstrap.servers": kafka.bootstrap,
+        "security.protocol": kafka.security_protocol.lower(),
+        "sasl.mechanism": sasl.get("sasl_mechanism"),
+        "sasl.username": sasl.get("sasl_plain_username"),
+        "sasl.password": sasl.get("sasl_plain_password"),
+        "ssl.ca.location": files.get("ssl_cafile"),
+        "ssl.certificate.location": files.get("ssl_certfile"),
+        "ssl.key.location": files.get("ssl_keyfile"),
+        # A broker that restarts has to be found again at once, not after librdkafka's default of up to 10 s.
+        "reconnect.backoff.max.ms": 1_000,
+        "log_level": 3,
+    } | {name.replace("_", "."): value for name, value in more.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def aiokafka(kafka: KafkaSettings) -> dict[str, Any]:
+    """Return aiokafka's options of security: a TLS context where the others take files."""
+    context = {"ssl_context": _context(kafka)} if _has_tls(kafka) else {}
+    return {"security_protocol": kafka.security_protocol} | _sasl(kafka) | context
+
+
+def kafka_python(kafka: KafkaSettings) -> dict[str, Any]:
+    """Return kafka-python's options: the addresses and security.
+
+    >>> kafka_python(KafkaSettings(bootstrap="k1:9092, k2:9092"))
+    {'bootstrap_servers': ['k1:9092', 'k2:9092'], 'security_protocol': 'PLAINTEXT'}
+    """
+    servers = [place.strip() for place in kafka.bootstrap.split(",")]
+    return {"bootstrap_servers": servers, "security_protocol": kafka.security_protocol} | _sasl(kafka) | _files(kafka)
+
+
+def _sasl(kafka: KafkaSettings) -> dict[str, str]:
+    """Return mechanism, name and password as both Python clients name them; nothing without SASL."""
+    if not kafka.security_protocol.startswith("SASL"):
+        return {}
+    if not kafka.sasl_username or kafka.sasl_password is None:
+        missing = "sasl_password" if kafka.sasl_username else "sasl_username"
+        raise ConfigurationError(
+            f"kafka.{missing}: not given, expected with security_protocol {kafka.security_protocol}"
+        )
+    return {
+        "sasl_mechanism": kafka.sasl_mechanism,
+        "sasl_plain_username": kafka.sasl_username,
+        "sasl_plain_password": kafka.sasl_password,
+    }
+
+
+def _has_tls(kafka: KafkaSettings) -> bool:
+    return kafka.security_protocol.endswith("SSL")
+
+
+def _files(kafka: KafkaSettings) -> dict[str, str]:
+    """Return the files of TLS that are given; nothing without TLS."""
+    if not _has_tls(kafka):
+        return {}
+    files = {"ssl_cafile": kafka.ssl_cafile, "ssl_certfile": kafka.ssl_certfile, "ssl_keyfile": kafka.ssl_keyfile}
+    given = {name: file for name, file in files.items() if file is not None}
+    for name, file in given.items():
+        if not Path(file).is_file():
+            raise ConfigurationError(f"kafka.{name}: seen {file!r}, expected a file that can be read")
+    return given
+
+
+def _context(kafka: KafkaSettings) -> ssl.SSLContext:
+    """Return a context that checks the broker's certificate and name."""
+    files = _files(kafka)
+    try:
+        context = ssl.create_default_context(cafile=files.get("ssl_cafile"))
+        if "ssl_certfile" in files:
+            context.load_cert_chain(files["ssl_certfile"], files.get("ssl_keyfile"))
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(f"kafka.ssl_cafile, ssl_certfile or ssl_keyfile: cannot be read: {error}") from None
+    return context
