@@ -13,12 +13,12 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from streams.board import answers
 from streams.board.broadcast import CLIENTS, Broadcast
 from streams.board.exporter import Exporter
 from streams.board.feed import Feed
 from streams.board.parameters import BadRequestError, asked, stream_asked
 from streams.board.view import View
+from streams.kpis import outputs
 from streams.kpis.figures import Figures
 from streams.kpis.registry import KPIS, definitions
 from streams.settings import Settings
@@ -132,7 +132,7 @@ def _problem(status: int, text: str, **more: str | None) -> web.Response:
 
 
 def _json(body: object, status: int = 200) -> web.Response:
-    return web.Response(body=answers.as_json(body), status=status, content_type="application/json", charset="utf-8")
+    return web.Response(body=outputs.as_json(body), status=status, content_type="application/json", charset="utf-8")
 
 
 # Files. All are read at the start: no path of a request reaches the file system.
@@ -176,7 +176,7 @@ async def _kpis(request: web.Request) -> web.Response:
         answer = await asyncio.to_thread(view.answer, question)
     if question.format == "json":
         return _json(answer)
-    text = await asyncio.to_thread(answers.as_csv, answer.rows, [kpi.id for kpi in KPIS])
+    text = await asyncio.to_thread(outputs.as_csv, answer.rows, [kpi.id for kpi in KPIS])
     return web.Response(
         text=text, content_type="text/csv", charset="utf-8",
         headers={

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.rows import Figure, Row
-from streams.board.answers import as_csv
 from streams.engine.policy import SECOND, Policy
+from streams.kpis.outputs import as_csv
 from streams.kpis.registry import BY_ID, KPIS
 
 FORMATS: Final = ("table", "json", "csv")
