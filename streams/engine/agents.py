@@ -10,7 +10,7 @@ record and is added by who reads. An event out of order splits the stretch that 
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -64,20 +64,27 @@ class Agents:
         fact: Fact = (event.time_us, digest(event.id), event.state, event.reason, event.queues)
         if fact[1] in agent.ids:
             return False
-        at = bisect_left(agent.facts, fact[:2], key=lambda known: known[:2])
-        before = agent.facts[at - 1] if at else None
-        after = agent.facts[at] if at < len(agent.facts) else None
-        if before is not None and after is not None:
-            self._credit(event.agent_id, before, after[0], -1)
-        if before is not None:
-            self._credit(event.agent_id, before, fact[0], 1)
-        if after is not None:
-            self._credit(event.agent_id, fact, after[0], 1)
-        agent.facts.insert(at, fact)
+        facts = agent.facts
+        if not facts or fact[:2] > facts[-1][:2]:
+            if facts:
+                self._credit(event.agent_id, facts[-1], fact[0], 1)
+            facts.append(fact)
+        else:
+            self._insert(event.agent_id, facts, fact)
         agent.ids.add(fact[1])
         agent.dirty.add(fact[0] // HOUR)
         self._changed.add(event.agent_id)
         return True
+
+    def _insert(self, name: str, facts: list[Fact], fact: Fact) -> None:
+        """Put a fact before a later one; the stretch that it falls into is withdrawn and credited in two parts."""
+        at = bisect_left(facts, fact[:2])
+        after = facts[at]
+        if at:
+            self._credit(name, facts[at - 1], after[0], -1)
+            self._credit(name, facts[at - 1], fact[0], 1)
+        self._credit(name, fact, after[0], 1)
+        facts.insert(at, fact)
 
     def _credit(self, name: str, fact: Fact, end: int, sign: int) -> None:
         measure = MEASURE.get(fact[2])
@@ -109,7 +116,7 @@ class Agents:
             agent = self._agents[name]
             self._trim(agent, watermark - lateness - HOUR)
             for hour in agent.dirty:
-                begin, end = (bisect_left(agent.facts, time, key=_time) for time in (hour * HOUR, (hour + 1) * HOUR))
+                begin, end = (bisect_left(agent.facts, (time,)) for time in (hour * HOUR, (hour + 1) * HOUR))
                 facts = agent.facts[begin:end]
                 state.append((_key(name, hour), msgspec.msgpack.encode(facts) if facts else None))
             agent.dirty.clear()
@@ -122,7 +129,7 @@ class Agents:
 
     def _trim(self, agent: Agent, horizon: int) -> None:
         """Forget the whole hours that no event can change any more, but for the last state before them."""
-        keep = bisect_left(agent.facts, horizon - horizon % HOUR, key=_time) - 1
+        keep = bisect_left(agent.facts, (horizon - horizon % HOUR,)) - 1
         if keep < 64:
             return
         for fact in agent.facts[:keep]:
@@ -148,10 +155,6 @@ def _key(name: str, hour: int) -> bytes:
     return b"a" + hour.to_bytes(_HOUR_BYTES, "big", signed=True) + name.encode()
 
 
-def _time(fact: Fact) -> Any:
-    return fact[0]
-
-
 def _now(agent: Agent) -> AgentNow:
     time, _, state, reason, queues = agent.facts[-1]
     since = time
@@ -159,7 +162,7 @@ def _now(agent: Agent) -> AgentNow:
         if fact[2:4] != (state, reason):
             break
         since = fact[0]
-    recent = bisect_left(agent.facts, time - RECENT, key=_time)
+    recent = bisect_left(agent.facts, (time - RECENT,))
     states = [(fact[0], fact[2]) for fact in agent.facts[max(0, recent - 1) :]]
     return AgentNow(state, since, reason, list(queues), states[-_MOST:])
 

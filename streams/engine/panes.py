@@ -24,6 +24,7 @@ _CODES = 17
 """Bits that a bucket's code takes in the key of a histogram's count."""
 _MASK = (1 << _CODES) - 1
 _HALF = 1 << 15
+_NEVER = 1 << 62
 
 
 Counts = dict[str, dict[int, int]]
@@ -137,13 +138,14 @@ class Panes:
         """By (length, start) in microseconds."""
         self.graduated = 0
         """Intervals that end by then are in their days (microseconds)."""
-        self._no_sliding = policy.retention.sliding == 0
+        self._sliding_from = _NEVER if policy.retention.sliding == 0 else -_NEVER
+        """What is credited to an earlier time reaches no sliding pane any more."""
         self._dropped: dict[str, int] = {}
 
     def credit(self, time: int, group: int, bundle: int, code: int | None, sign: int) -> None:
         """Credit a bundle (already negative when withdrawn; ``sign`` says it for the bucket) to a time."""
         self._intervals.add(time, group, bundle, code, sign)
-        if not self._no_sliding:
+        if time >= self._sliding_from:
             self._sliding.add(time, group, bundle, code, sign)
 
     def credit_time(self, begin: int, end: int, group: int, measure: str, sign: int) -> None:
@@ -168,26 +170,32 @@ class Panes:
         changed: Changed = {}
         now = max(now, watermark)
         self._merge(self._sliding, now, changed)
+        if self._keep.sliding:
+            self._sliding_from = now - now % SLIDING - self._keep.sliding
         self._merge(self._intervals, watermark, changed)
         self._graduate(watermark, changed)
-        records = [self._record(pane, number) for pane, numbers in changed.items() for number in numbers]
+        records = [record for pane, numbers in changed.items() for record in self._records(pane, numbers)]
         records.extend(self._expire("sliding", SLIDING, now))
         records.extend(self._expire("intervals", INTERVAL, watermark))
         return records
 
-    def _merge(self, pending: Pending, watermark: int, changed: Changed) -> None:
+    def _merge(self, pending: Pending, time: int, changed: Changed) -> None:
         """Add what is pending to its panes; what belongs to a graduated interval also to its day."""
         length = pending.length
         for start, cells, counts in pending.take(self._slices.groups):
             graduated = length == INTERVAL and start + INTERVAL <= self.graduated
+            open_for_all = length == INTERVAL and not graduated
+            stretch = self.stretches.setdefault((length, start), Stretch())
+            numbers = changed.setdefault((length, start), set())
             for number, bundle in cells.items():
-                more = counts.get(number)
-                if not bundle and not more:
+                codes = counts.get(number)
+                if not bundle and not codes:
                     continue
                 if graduated:
-                    self._roll_up(start, number, bundle, more, watermark, changed)
-                if (length == INTERVAL and not graduated) or not self._expired(length, start, number, watermark):
-                    self._add((length, start), number, bundle, more, changed)
+                    self._roll_up(start, number, bundle, codes, time, changed)
+                if open_for_all or not self._expired(length, start, number, time):
+                    stretch.add(number, bundle, codes)
+                    numbers.add(number)
 
     def _graduate(self, watermark: int, changed: Changed) -> None:
         """Add the intervals that no late event can reach any more to their days, once each."""
@@ -212,17 +220,10 @@ class Panes:
             self.graduated = max(0, until - until % INTERVAL)
 
     def _add(
-        self, pane: tuple[int, int], number: int, bundle: int, counts: dict[int, int] | None, changed: Changed
+        self, pane: tuple[int, int], number: int, bundle: int, codes: dict[int, int] | None, changed: Changed
     ) -> None:
-        stretch = self.stretches.get(pane)
-        if stretch is None:
-            stretch = self.stretches[pane] = Stretch()
-        stretch.add(number, bundle, counts)
-        numbers = changed.get(pane)
-        if numbers is None:
-            changed[pane] = {number}
-        else:
-            numbers.add(number)
+        self.stretches.setdefault(pane, Stretch()).add(number, bundle, codes)
+        changed.setdefault(pane, set()).add(number)
 
     def _roll_up(
         self, start: int, number: int, bundle: int, counts: dict[int, int] | None, watermark: int, changed: Changed
@@ -274,7 +275,7 @@ class Panes:
             for number in gone:
                 del stretch.bundles[number]
                 stretch.counts.pop(number, None)
-                yield self._key(pane, number), None
+                yield _head(pane) + self._slices.suffixes[number], None
             if not stretch.bundles:
                 del self.stretches[pane]
 
@@ -285,19 +286,18 @@ class Panes:
             keeps = [self._keep.sliding]
         elif length == INTERVAL:
             keeps = [self._keep.breakdowns, self._keep.intervals]
-        return min(1 << 62 if keep is None else keep for keep in keeps)
+        return min(_NEVER if keep is None else keep for keep in keeps)
 
-    def _key(self, pane: tuple[int, int], number: int) -> bytes:
-        head = b'["pane",%d,%d' % (pane[0] // SECOND, pane[1] // SECOND)
-        return head + self._slices.suffixes[number]
-
-    def _record(self, pane: tuple[int, int], number: int) -> tuple[bytes, bytes | None]:
-        stretch = self.stretches[pane]
-        bundle = stretch.bundles.get(number)
-        key = self._key(pane, number)
-        if bundle is None:
-            return key, None
-        return key, _encode(Pane(unpack(bundle), stretch.counts.get(number, {})))
+    def _records(self, pane: tuple[int, int], numbers: set[int]) -> Records:
+        stretch, head, suffixes = self.stretches[pane], _head(pane), self._slices.suffixes
+        if not stretch.bundles:
+            del self.stretches[pane]
+        return [
+            (head + suffixes[number], _encode(Pane(unpack(stretch.bundles[number]), stretch.counts.get(number, {}))))
+            if number in stretch.bundles
+            else (head + suffixes[number], None)
+            for number in numbers
+        ]
 
     def restore(self, key: tuple[object, ...], pane: Pane) -> None:
         """Take a pane back from its record; ``key`` is the decoded one, after "pane"."""
@@ -311,3 +311,8 @@ class Panes:
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+def _head(pane: tuple[int, int]) -> bytes:
+    """Return how the key of a pane's record begins, up to what it is cut by."""
+    return b'["pane",%d,%d' % (pane[0] // SECOND, pane[1] // SECOND)
