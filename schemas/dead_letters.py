@@ -32,7 +32,9 @@ class RefusedError(ValueError):
         self.reason = reason
 
 
-HEADERS = ("reason", "error", "topic", "partition", "offset", "timestamp", "version", "attempt")
+CUT_HEADERS = ("size", "sha256")
+"""Carried only by a letter whose value is kept as a prefix: the bytes and the hash of the whole."""
+HEADERS = ("reason", "error", "topic", "partition", "offset", "timestamp", "version", "attempt", *CUT_HEADERS)
 """Names of the headers that a dead letter carries besides those the record had (prefixed ``dead-letter-``)."""
 HEADER_PREFIX = "dead-letter-"
 LONGEST_MESSAGE = 1024

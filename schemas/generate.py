@@ -35,9 +35,11 @@ _HEADER_MEANINGS = {
     "topic": "Topic on which the record was.",
     "partition": "Partition on which the record was.",
     "offset": "Offset at which the record was.",
-    "timestamp": "When the broker took the record, milliseconds since the epoch.",
-    "version": "Version of the program that refused it.",
+    "timestamp": "When the broker took the record, microseconds since the epoch.",
+    "version": "Version of these headers.",
     "attempt": "How many times it was refused so far.",
+    "size": "Only where the value is cut to a prefix: bytes of the whole value.",
+    "sha256": "Only where the value is cut to a prefix: SHA-256 of the whole value, hexadecimal.",
 }
 
 

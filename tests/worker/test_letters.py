@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from schemas.dead_letters import HEADERS, LONGEST_MESSAGE, Reason
+from schemas.dead_letters import CUT_HEADERS, HEADERS, LONGEST_MESSAGE, Reason
 from streams.engine.partition import Record, Refusal
 from streams.worker.letters import KEPT, LARGEST_LETTER, Letter, letter
 
@@ -21,9 +21,9 @@ def test_bytes_key_and_headers_are_untouched():
 
 
 def test_our_headers_say_where_why_and_how_often():
-    """All the headers of the schema are there, an earlier attempt is counted, none is there twice."""
+    """All the headers of the schema that a whole letter has are there, an earlier attempt is counted, none is there twice."""
     made = refused(b"x", [("dead-letter-attempt", b"1"), ("dead-letter-reason", b"too_late")])
-    assert [name for name, _ in made.headers] == [f"dead-letter-{name}" for name in HEADERS]
+    assert [name for name, _ in made.headers] == [f"dead-letter-{name}" for name in HEADERS if name not in CUT_HEADERS]
     assert dict(made.headers) | {"dead-letter-error": b"no"} == {
         "dead-letter-reason": b"invalid",
         "dead-letter-error": b"no",
@@ -50,5 +50,6 @@ def test_a_value_too_large_is_kept_as_prefix_size_and_hash():
     made = refused(value)
     found = dict(made.headers)
     assert made.value == value[:KEPT]
+    assert [name for name, _ in made.headers] == [f"dead-letter-{name}" for name in HEADERS]
     assert found["dead-letter-size"] == b"900001"
     assert found["dead-letter-sha256"] == hashlib.sha256(value).hexdigest().encode()
