@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from schemas.rows import Figure, Row
 from streams.engine.policy import SECOND, Policy
-from streams.kpis.outputs import as_csv
+from streams.kpis.outputs import as_csv, as_json
 from streams.kpis.registry import BY_ID, KPIS
 
 FORMATS: Final = ("table", "json", "csv")
@@ -32,7 +31,7 @@ _WIDEST: Final = 1_000
 
 def as_lines(rows: Sequence[Row]) -> bytes:
     """Return rows as JSON, one a line, each with the bytes that it has in the API."""
-    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    return b"".join(as_json(row) + b"\n" for row in rows)
 
 
 def as_sheet(rows: Sequence[Row]) -> str:
