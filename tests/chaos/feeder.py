@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from schemas.dead_letters import Reason
 from tests.harness.storm import Item
 
 PORTION = 200
@@ -22,7 +21,7 @@ class Feeder:
     def __init__(self, bootstrap: str, topic: str, items: Iterator[Item], rate: float) -> None:
         self.sent = 0
         self.good = 0
-        self.garbage: Counter[tuple[bytes, bytes, Reason]] = Counter()
+        self.garbage: Counter[tuple[bytes | None, bytes | None, str]] = Counter()
         self.failed: list[str] = []
         self._topic, self._items, self._rate = topic, items, rate
         # Idempotent: a retry after a broker's death writes no record a second time.

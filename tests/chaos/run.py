@@ -137,7 +137,7 @@ def _judge(
     bad = frozenset(value for _, value, _ in feeder.garbage)
     report.differences += verdict.sizes(bootstrap, topics, feeder)
     report.differences += verdict.markers(bootstrap, topics)
-    report.differences += verdict.letters(bootstrap, topics, feeder)
+    report.differences += verdict.letters(bootstrap, topics, feeder.garbage)
     report.differences += verdict.panes(bootstrap, topics, bad)
     for check in (lambda: assert_closed(bootstrap, topics), watcher.assert_clean):
         try:

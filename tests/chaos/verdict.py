@@ -23,6 +23,8 @@ from tests.harness.independent import differences
 PATIENCE = 600.0
 SHOWN = 5
 TRIES = 3
+Garbage = tuple[bytes | None, bytes | None, str]
+"""Key, value, and the reason for which it is refused."""
 
 
 def panes(bootstrap: str, topics: TopicSet, garbage: frozenset[bytes], processes: int = 2) -> list[str]:
@@ -86,14 +88,14 @@ def sizes(bootstrap: str, topics: TopicSet, feeder: Feeder) -> list[str]:
     return [] if held == feeder.sent else [f"{feeder.sent} records were sent, the topic holds {held}"]
 
 
-def letters(bootstrap: str, topics: TopicSet, feeder: Feeder) -> list[str]:
+def letters(bootstrap: str, topics: TopicSet, garbage: Counter[Garbage]) -> list[str]:
     """Return what is wrong with the dead letters: garbage is there once each, untouched, for the right reason."""
     found: Counter[tuple[bytes | None, bytes | None, str]] = Counter()
     places: Counter[tuple[bytes, bytes]] = Counter()
     for seen in records.read(bootstrap, topics.dead_letters, PATIENCE):
         found[seen.key, seen.value, seen.headers["dead-letter-reason"].decode()] += 1
         places[seen.headers["dead-letter-partition"], seen.headers["dead-letter-offset"]] += 1
-    expected = Counter({(key, value, str(reason)): number for (key, value, reason), number in feeder.garbage.items()})
+    expected = Counter({(key, value, str(reason)): number for (key, value, reason), number in garbage.items()})
     return [
         *_told("letters that are missing", (expected - found).elements()),
         *_told("letters too many", (found - expected).elements()),

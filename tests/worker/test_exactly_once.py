@@ -30,20 +30,6 @@ def test_panes_equal_those_of_one_engine(kafka: str, topics: TopicSet, tmp_path:
         assert worker.terminate() == 0
 
 
-def test_a_killed_worker_loses_and_doubles_nothing(kafka: str, topics: TopicSet, tmp_path: Path):
-    """Kill -9 in the middle, then a restart: exact."""
-    records.send(kafka, topics.events, calls(15_000))
-    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
-        wait_until(lambda: any(progress(kafka, topics).values()), 30, f"nothing was committed: {worker.tail()}", 0.01)
-        worker.kill()
-        assert sum(progress(kafka, topics).values()) < sum(records.ends(kafka, topics.events).values()), (
-            "killed too late"
-        )
-        worker.start().ready(60)
-        wait_until_caught_up(kafka, topics)
-        assert_exact(kafka, topics)
-
-
 def test_garbage_goes_to_the_dead_letters_once_each(kafka: str, topics: TopicSet, tmp_path: Path):
     """Every refused record is kept with its bytes, its key and the reason; the good ones around it count."""
     records.send(kafka, topics.events, calls(50))
@@ -91,57 +77,6 @@ def test_sigterm_commits_and_ends_in_bounded_time(kafka: str, topics: TopicSet, 
         assert time.monotonic() - began < 5
         wait_until_caught_up(kafka, topics, timeout=1)
         assert_exact(kafka, topics)
-
-
-@pytest.mark.parametrize("point", ["after-produce:3", "before-commit:3", "after-commit:3"])
-@pytest.mark.parametrize("partitions", [2])
-def test_a_death_at_a_named_point_of_a_commit(kafka: str, topics: TopicSet, tmp_path: Path, point: str):
-    """Dying before, during and after a commit request: exact."""
-    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
-        worker.kill()
-        worker.start(CENTRALITA_CRASH_AT=point)
-        for first in range(0, 4_000, 1_000):
-            records.send(kafka, topics.events, calls(1_000, first=first))
-            time.sleep(0.3)
-        assert worker.exit_code() == -9
-        worker.start().ready()
-        wait_until_caught_up(kafka, topics)
-        assert_exact(kafka, topics)
-
-
-@pytest.mark.parametrize("partitions", [2])
-@pytest.mark.parametrize("point", ["during-restore", "during-rebalance"])
-def test_a_death_while_taking_partitions(kafka: str, topics: TopicSet, tmp_path: Path, point: str):
-    """Dying in a restore or a rebalance: the next one takes over, exact."""
-    records.send(kafka, topics.events, calls(1_000))
-    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
-        wait_until_caught_up(kafka, topics)
-        worker.kill()
-        worker.start(CENTRALITA_CRASH_AT=point)
-        assert worker.exit_code() == -9
-        records.send(kafka, topics.events, calls(1_000, first=1_000))
-        worker.start().ready()
-        wait_until_caught_up(kafka, topics)
-        assert_exact(kafka, topics)
-
-
-@pytest.mark.parametrize("partitions", [2])
-def test_a_paused_worker_is_fenced(kafka: str, topics: TopicSet, tmp_path: Path):
-    """A worker that slept beyond its session writes nothing that counts, and asks to be started again."""
-    with WorkerProcess(kafka, topics.prefix, tmp_path) as zombie:
-        zombie.ready()
-        records.send(kafka, topics.events, calls(3_000))
-        zombie.pause()
-        with WorkerProcess(kafka, topics.prefix, tmp_path) as successor:
-            successor.ready(60)
-            records.send(kafka, topics.events, calls(3_000, first=3_000))
-            wait_until_caught_up(kafka, topics)
-            zombie.resume()
-            wait_until(lambda: not zombie.running or zombie.problems() == [], 30, "the zombie neither ends nor rejoins")
-            assert zombie.running or zombie.exit_code() == 75
-            records.send(kafka, topics.events, calls(1_000, first=6_000))
-            wait_until_caught_up(kafka, topics)
-            assert_exact(kafka, topics)
 
 
 @pytest.mark.parametrize("partitions", [1])
