@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from streams.errors import ConfigurationError
 from streams.settings import KafkaSettings
+
+_RECONNECT_MS: Final = 1_000
+"""A broker that restarts has to be found again at once, not after the clients' defaults of 10 and 30 s."""
 
 
 def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
@@ -34,8 +37,7 @@ def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
         "ssl.ca.location": files.get("ssl_cafile"),
         "ssl.certificate.location": files.get("ssl_certfile"),
         "ssl.key.location": files.get("ssl_keyfile"),
-        # A broker that restarts has to be found again at once, not after librdkafka's default of up to 10 s.
-        "reconnect.backoff.max.ms": 1_000,
+        "reconnect.backoff.max.ms": _RECONNECT_MS,
         "log_level": 3,
     } | {name.replace("_", "."): value for name, value in more.items()}
     return {name: value for name, value in found.items() if value is not None}
@@ -50,11 +52,15 @@ def aiokafka(kafka: KafkaSettings) -> dict[str, Any]:
 def kafka_python(kafka: KafkaSettings) -> dict[str, Any]:
     """Return kafka-python's options: the addresses and security.
 
-    >>> kafka_python(KafkaSettings(bootstrap="k1:9092, k2:9092"))
-    {'bootstrap_servers': ['k1:9092', 'k2:9092'], 'security_protocol': 'PLAINTEXT'}
+    >>> kafka_python(KafkaSettings(bootstrap="k1:9092, k2:9092"))["bootstrap_servers"]
+    ['k1:9092', 'k2:9092']
     """
-    servers = [place.strip() for place in kafka.bootstrap.split(",")]
-    return {"bootstrap_servers": servers, "security_protocol": kafka.security_protocol} | _sasl(kafka) | _files(kafka)
+    options = {
+        "bootstrap_servers": [place.strip() for place in kafka.bootstrap.split(",")],
+        "security_protocol": kafka.security_protocol,
+        "reconnect_backoff_max_ms": _RECONNECT_MS,
+    }
+    return options | _sasl(kafka) | _files(kafka)
 
 
 def _sasl(kafka: KafkaSettings) -> dict[str, str]:

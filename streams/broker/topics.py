@@ -4,7 +4,8 @@ All have the same number of partitions: the state and the figures of an event's 
 number. Too short a retention, a topic that is not compacted or partitions added later would lose or double counts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ PREFIX = "contact-center"
 PARTITIONS = 4
 RETENTION = timedelta(days=35)
 MOST_REPLICAS = 3
+MENDING_SECONDS = 5.0
 DAY_MS = str(24 * 3600 * 1000)
 
 # Compacted early and in segments that are closed within a day: the shorter these topics, the faster a restore.
@@ -33,6 +35,9 @@ _COMPACTED = {
     "delete.retention.ms": DAY_MS,
     "max.message.bytes": str(8 * 1024 * 1024),
 }
+AT_LEAST = frozenset({"retention.ms", "delete.retention.ms", "max.message.bytes"})
+# How often the log is cleaned changes how long a restore takes, not what is counted.
+FREE = frozenset({"min.cleanable.dirty.ratio", "segment.bytes", "segment.ms"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,11 @@ class TopicSet:
             admin.create_topics(new, wait_for_metadata=True)
         return [topic.name for topic in missing]
 
-    def check(self, admin: KafkaAdminClient, partitions: int | None = None) -> list[str]:
+    def check(self, admin: KafkaAdminClient, partitions: int | None = None, free: Collection[str] = FREE) -> list[str]:
         """Return what is wrong, one sentence each; an empty list means that counting is safe.
 
-        `partitions` is the number that the topics should have, if that matters to the caller.
+        `partitions` is the number that the topics should have, and `free` are the settings that may have any value,
+        as far as that matters to the caller.
         """
         counts = _described(admin, self.names)
         configs = _configs(admin, counts)
@@ -115,10 +121,32 @@ class TopicSet:
             f"{name} is missing: create it with `centralita topics`" for name in self.names if name not in counts
         ]
         problems += _unequal(counts, partitions)
-        for topic in self.topics:
-            if topic.name in configs:
-                problems += _wrong(topic, configs[topic.name])
+        problems += [
+            f"{name} has {key}={seen}, expected {_expectation(key, wanted)}: `centralita topics --mend` sets it"
+            for name, key, seen, wanted in self._harmful(configs, free)
+        ]
         return problems
+
+    def mend(self, admin: KafkaAdminClient) -> list[str]:
+        """Correct the settings of existing topics that do harm, wait until they hold, and return what was set."""
+        names = list(_described(admin, self.names))
+        done = [(name, key, wanted) for name, key, _, wanted in self._harmful(_configs(admin, names), FREE)]
+        for name, key, wanted in done:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {key: wanted})])
+        deadline = time.monotonic() + MENDING_SECONDS
+        while list(self._harmful(_configs(admin, names), FREE)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return [f"{name}: {key}={wanted}" for name, key, wanted in done]
+
+    def _harmful(
+        self, configs: Mapping[str, Mapping[str, str]], free: Collection[str]
+    ) -> Iterator[tuple[str, str, str, str]]:
+        """Yield topic, key, value seen and value expected."""
+        for topic in self.topics:
+            for key, wanted in topic.config.items():
+                seen = configs[topic.name].get(key, "unknown") if topic.name in configs else wanted
+                if key not in free and not _suffices(key, seen, wanted):
+                    yield topic.name, key, seen, wanted
 
     def partitions(self, admin: KafkaAdminClient) -> int:
         """Return the number of partitions of the events; raise TopicError when the topic is missing."""
@@ -165,22 +193,10 @@ def _configs(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[st
 def _unequal(counts: Mapping[str, int], wanted: int | None) -> Iterator[str]:
     if len(set(counts.values())) > 1:
         seen = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        yield f"the numbers of partitions differ ({seen}): they must be equal"
+        yield f"the numbers of partitions differ ({seen}): they must be equal: use a new prefix, or delete the topic that differs"
     elif wanted and counts and wanted not in counts.values():
         seen = str(max(counts.values()))
         yield f"the topics have {seen} partitions, {wanted} were asked for: a customer's events would move, use a new prefix"
-
-
-def _wrong(topic: Topic, config: Mapping[str, str]) -> Iterator[str]:
-    for key, wanted in topic.config.items():
-        seen = config.get(key, "unknown")
-        if not _suffices(key, seen, wanted):
-            yield f"{topic.name} has {key}={seen}, expected {_expectation(key, wanted)}"
-
-
-AT_LEAST = frozenset({"retention.ms", "delete.retention.ms", "max.message.bytes"})
-# How often the log is cleaned changes how long a restore takes, not what is counted.
-FREE = frozenset({"min.cleanable.dirty.ratio", "segment.bytes", "segment.ms"})
 
 
 def _suffices(key: str, seen: str, wanted: str) -> bool:
@@ -189,8 +205,6 @@ def _suffices(key: str, seen: str, wanted: str) -> bool:
     >>> _suffices("retention.ms", "-1", "1000"), _suffices("retention.ms", "999", "1000")
     (True, False)
     """
-    if key in FREE:
-        return True
     if key in AT_LEAST and seen.lstrip("-").isdigit():
         return int(seen) == -1 or int(seen) >= int(wanted)
     return seen == wanted

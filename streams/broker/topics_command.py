@@ -16,9 +16,10 @@ from streams.settings import Settings
     "--retention", type=click.IntRange(1), default=RETENTION.days, show_default=True, help="Days that events are kept."
 )
 @click.option("--check", is_flag=True, help="Create nothing, only say what is wrong.")
+@click.option("--mend", is_flag=True, help="Also correct harmful settings of existing topics.")
 @click.pass_context
 def command(
-    ctx: click.Context, partitions: int | None, replication: int | None, retention: int, *, check: bool
+    ctx: click.Context, partitions: int | None, replication: int | None, retention: int, *, check: bool, mend: bool
 ) -> None:
     """Create the topics that are missing and check all of them. Exit code 1 when something is wrong.
 
@@ -29,9 +30,12 @@ def command(
     topics = TopicSet(kafka.prefix, timedelta(days=retention))
     with admin_client(kafka) as admin:
         created = [] if check else topics.create(admin, partitions, replication)
+        mended = topics.mend(admin) if mend and not check else []
         problems = topics.check(admin, partitions)
     for name in created:
         click.echo(f"{name} created")
+    for setting in mended:
+        click.echo(f"{setting} set")
     for problem in problems:
         click.secho(problem, fg="red", err=True)
     if problems:

@@ -21,6 +21,7 @@ from streams.errors import CentralitaError, RestartError
 from streams.settings import Settings
 from streams.telemetry import tell
 from streams.worker import app as faust_app
+from streams.worker import topics
 from streams.worker.health import serve
 from streams.worker.metrics import Metrics
 from streams.worker.monitor import Monitor
@@ -92,12 +93,12 @@ class _Worker:
     async def start(self, end: asyncio.Future[BaseException | None]) -> None:
         worker = self._settings.worker
         await serve(worker.host, worker.port, self._monitor.problems, self._metrics.registry)
+        await _unless(end, asyncio.to_thread(topics.check, self._settings.kafka))
+        if end.done():
+            return
         self._monitor.watch()
         self._tasks.append(asyncio.create_task(self._monitor.run()))
-        starting = asyncio.create_task(self._app.start())
-        await asyncio.wait([starting, end], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
+        await _unless(end, self._app.start())
         tell(logger, logging.INFO, "The worker runs.", port=worker.port)
 
     async def stop(self, *, clean: bool) -> int:
@@ -109,6 +110,15 @@ class _Worker:
             return 0
         tell(logger, logging.WARNING, "The last transaction did not end in time; it is done again.", seconds=GRACE)
         return RestartError.exit_code
+
+
+async def _unless(end: asyncio.Future[BaseException | None], doing: Coroutine[Any, Any, None]) -> None:
+    """Wait until it is done, raising what it raises, or until the end has come."""
+    task = asyncio.create_task(doing)
+    either: list[asyncio.Future[Any]] = [end, task]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
 
 
 async def _within(seconds: float, doing: Coroutine[Any, Any, None]) -> bool:

@@ -104,3 +104,17 @@ def test_an_unreachable_broker_is_named():
     """The address is in the message."""
     with pytest.raises(BrokerError, match="127.0.0.1:1"), admin_client("127.0.0.1:1", bootstrap_timeout_ms=200):
         pass
+
+
+def test_the_command_mends_settings_when_asked(kafka, topics, admin):
+    """Without --mend it only says what is wrong (1); with it, it sets what was wrong and nothing else (0)."""
+    run = CliRunner()
+    settings = Settings(kafka=KafkaSettings(bootstrap=kafka, prefix=topics.prefix))
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.state, {"cleanup.policy": "delete"})])
+    assert eventually(lambda: topics.check(admin) != [])
+    assert run.invoke(command, [], obj=lambda: settings).exit_code == 1
+    mended = run.invoke(command, ["--mend"], obj=lambda: settings)
+    assert mended.exit_code == 0, mended.output
+    assert [line for line in mended.output.splitlines() if line.endswith(" set")] == [
+        f"{topics.state}: cleanup.policy=compact set"
+    ]
