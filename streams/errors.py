@@ -2,7 +2,7 @@
 
 CentralitaError                  1   anything below; also "the check found something wrong"
 ├── ConfigurationError          78   a setting, an option or a configuration file is wrong (EX_CONFIG)
-├── InputError                  65   a file or an event that was given cannot be used (EX_DATAERR)
+├── InputError                  65   input cannot be used: a file, or all events for a minute (EX_DATAERR)
 ├── BrokerError                 69   Kafka cannot be started, reached or used (EX_UNAVAILABLE)
 │   └── TopicError              69   a topic is missing or has settings that would lose or double counts
 ├── StateError                  70   the kept state cannot be trusted; `centralita rebuild` makes it anew
@@ -10,7 +10,7 @@ CentralitaError                  1   anything below; also "the check found somet
     ├── FencedError             75   another worker owns the partition, or a transaction timed out
     └── StalledError            75   there was lag and no progress
 
-A supervisor restarts a process that exits with 75 and leaves alone one that exits with 78, 69 or 70.
+A supervisor restarts a process that exits with 75 and leaves alone one that exits with 78, 70, 69 or 65.
 A message names the setting or field, the value seen and what was expected.
 """
 

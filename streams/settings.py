@@ -76,6 +76,7 @@ class WorkerSettings:
     transaction_timeout: Positive = 20.0
     session_timeout: Positive = 30.0
     progress_timeout: Positive = 60.0
+    poison_timeout: Positive = 60.0
     host: str = "127.0.0.1"
     port: Port = 8081
 

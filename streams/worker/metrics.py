@@ -30,6 +30,11 @@ class Metrics:
             f"{_PREFIX}_unstable_records", "High watermark minus last stable offset: above 0 for long, a transaction hangs",
             ("topic", "partition"), registry=self.registry,
         )  # fmt: skip
+        self.all_refused = Gauge(
+            f"{_PREFIX}_all_refused_seconds",
+            "For how long records came and every one was refused; at worker.poison_timeout the worker stops",
+            registry=self.registry,
+        )
         self.ready = Gauge(f"{_PREFIX}_ready", "1 when /readyz says ready", registry=self.registry)
 
     def forget(self, partition: int) -> None:

@@ -44,6 +44,7 @@ class Monitor:
             self._alive_at = time.monotonic()
             await self._look(ends)
             self._metrics.ready.set(not self.problems())
+            self._metrics.all_refused.set(self._owner.poison.seconds(time.monotonic()))
             await asyncio.sleep(EVERY)
 
     def watch(self) -> threading.Thread:
@@ -61,7 +62,8 @@ class Monitor:
             found.append("no partitions are assigned yet")
         if self._looked_at is None or time.monotonic() - self._looked_at > self._settings.worker.progress_timeout:
             found.append("the broker does not tell how far the input goes")
-        return found + self._hanging() + self._standing()
+        poison = self._owner.poison.problem(time.monotonic())
+        return found + self._hanging() + self._standing() + ([poison] if poison else [])
 
     def _standing(self) -> list[str]:
         """Name the partitions that have lag and no progress for half the time that the watchdog allows."""

@@ -75,8 +75,8 @@ class Owned:
             partition=self.number, offset=start, records=records, seconds=seconds,
         )  # fmt: skip
 
-    def apply(self, event: EventT[Any], run: Run) -> None:
-        """Let the engine have a run; it is acknowledged when its transaction has committed."""
+    def apply(self, event: EventT[Any], run: Run) -> list[Refusal]:
+        """Let the engine have a run and return what it refuses; it is acknowledged when its transaction has committed."""
         if run.follows is not None and run.follows > self.engine.offset:
             seen = f"read {run.follows}, expected at most {self.engine.offset}"
             raise FencedError(f"partition {self.number}: records were lost on the way ({seen}): reading again")
@@ -86,6 +86,7 @@ class Owned:
             self._refuse(refusals, run)
         self._runs.append(event)
         self.uncommitted += len(records)
+        return refusals
 
     def passed(self, reached: int, position: int) -> None:
         """Step over offsets that hold no records, when every record before them is applied."""

@@ -16,12 +16,14 @@ from typing import Any
 
 from faust.types import EventT
 
-from streams.errors import CentralitaError
+from streams.engine.partition import Refusal
+from streams.errors import CentralitaError, InputError
 from streams.settings import Settings
 from streams.telemetry import tell
 from streams.worker.crashes import crash_point
 from streams.worker.metrics import Metrics
 from streams.worker.owned import Owned
+from streams.worker.poison import CURE, Poison
 from streams.worker.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class Owner:
     def __init__(self, settings: Settings, metrics: Metrics, fail: Callable[[BaseException], None]) -> None:
         self.owned: dict[int, Owned] = {}
         self.assigned_at: float | None = None
+        self.poison = Poison(settings.worker.poison_timeout)
         self._settings, self._metrics, self._fail = settings, metrics, fail
         self._threads = ThreadPoolExecutor(64, "store")
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -65,7 +68,7 @@ class Owner:
         if owned is None or not owned.restored or self._stopping:
             event.ack()
             return
-        owned.apply(event, run)
+        self._watch_for_poison(len(run.records), owned.apply(event, run))
         while self._uncommitted() > MOST_UNCOMMITTED and not self._stopping:
             self._room.clear()
             await self._room.wait()
@@ -108,6 +111,12 @@ class Owner:
             task.cancel()
         for owned in self.owned.values():
             owned.abandon()
+
+    def _watch_for_poison(self, records: int, refusals: list[Refusal]) -> None:
+        now = time.monotonic()
+        self.poison.see(records, refusals, now)
+        if self.poison.fatal(now):
+            self._fail(InputError(f"{self.poison.problem(now)}: {CURE}"))
 
     def _uncommitted(self) -> int:
         return sum(owned.uncommitted for owned in self.owned.values())

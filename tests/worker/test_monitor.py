@@ -11,6 +11,7 @@ import pytest
 from streams.settings import Settings, WorkerSettings
 from streams.worker.metrics import Metrics
 from streams.worker.monitor import Monitor
+from streams.worker.poison import Poison
 
 SETTINGS = Settings(worker=WorkerSettings(progress_timeout=60))
 
@@ -18,7 +19,7 @@ SETTINGS = Settings(worker=WorkerSettings(progress_timeout=60))
 def monitor(lag: int = 0, *, restored: bool = True, idle: float = 0.0) -> tuple[Monitor, Any]:
     """A monitor that has looked at one partition with this lag, whose last progress was so many seconds ago."""
     one = SimpleNamespace(restored=restored, progress_at=time.monotonic() - idle, committed=0)
-    owner = SimpleNamespace(owned={0: one}, assigned_at=1.0)
+    owner = SimpleNamespace(owned={0: one}, assigned_at=1.0, poison=Poison(60))
     made = Monitor(SETTINGS, owner, Metrics())  # type: ignore[arg-type]
     made._looked_at = time.monotonic()
     made._lag[0] = lag
