@@ -11,7 +11,6 @@ also end when this process is killed (PR_SET_PDEATHSIG). Their messages are in t
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
@@ -33,6 +32,7 @@ import orjson
 from rich.console import Console
 from rich.status import Status
 
+from streams import children
 from streams.broker import jars
 from streams.broker.server_properties import HOST, free_port, is_free
 from streams.broker.topics import TopicSet, admin_client
@@ -47,7 +47,6 @@ RESTART_PAUSE = 1.0
 MOST_RESTARTS = 20
 _TICK = 0.25
 _LINES_SHOWN = 15
-_PR_SET_PDEATHSIG = 1
 
 
 @click.command
@@ -120,14 +119,14 @@ class Part:
     def start(self) -> None:
         """Start it in a group of its own, bound to our life."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = children.start(
                 [sys.executable, "-m", "streams.cli", *self.arguments],
+                signal.SIGTERM,
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_bound_to(os.getpid()),  # noqa: PLW1509 - calls prctl and getppid, takes no lock
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -153,21 +152,6 @@ class Part:
         """Return the last lines of its log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_LINES_SHOWN:])
-
-
-def _bound_to(parent: int) -> Callable[[], None] | None:
-    """Return what makes a new process end (SIGTERM) when its parent does, where the system can (Linux)."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    number = int(signal.SIGTERM)
-
-    def bind() -> None:
-        prctl(_PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return bind
 
 
 class Demo:

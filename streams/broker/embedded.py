@@ -17,6 +17,7 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from streams import children
 from streams.broker import jars
 from streams.broker.server_properties import HOST, free_port, is_free, server_properties
 from streams.errors import BrokerError
@@ -35,7 +36,7 @@ class EmbeddedKafka:
     """A broker with its data in `data`; `port` 0 takes a free one and keeps it for this object's life.
 
     `settings` are broker settings (server.properties) that win over the defaults. Use it as a context manager,
-    or call `start` and `stop`; what still runs when Python ends is stopped then.
+    or call `start` and `stop`; what still runs when Python ends is stopped then, or ends with it when it is killed.
     """
 
     def __init__(self, data: Path, port: int = 0, *, settings: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -123,10 +124,12 @@ class EmbeddedKafka:
             raise BrokerError(f"Kafka cannot format {self.data}: {done.stdout}{done.stderr}")
 
     def _launch(self, class_path: str) -> subprocess.Popen[bytes]:
-        # A session of its own: Ctrl-C reaches us, and we decide when the broker goes (last).
+        # A session of its own: Ctrl-C reaches us, and we decide when the broker goes (last). Bound to us by SIGKILL, which
+        # ends a frozen one too; what it has acknowledged is in the system's hands and survives.
         with self.log.open("ab") as log:
-            return subprocess.Popen(
+            return children.start(
                 [*_java(class_path), "kafka.Kafka", "server.properties"],
+                signal.SIGKILL,
                 cwd=self.data,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
