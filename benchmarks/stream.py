@@ -1,8 +1,7 @@
 """End to end, exactly once: one worker process on a real broker, and beside it the peers on the same events in the same run.
 
 Everything is written before the clock starts. A rate is that of what is surely done, between two commits: from the first one seen to the
-last, so that no start counts. The peers do far less (a tumbling count and sum by queue where the worker keeps every KPI), and
-read their events keyed by queue, which spares them the repartition topic that such a figure would cost them.
+last, so that no start counts. The peers do far less: a tumbling count and sum by queue, where the worker keeps every KPI.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -29,6 +28,8 @@ from streams.simulate.traffic import encoded
 OURS = "centralita worker"
 JVM = "kafka-streams"
 _EVERY = 0.2
+_START = 60.0
+"""Seconds for the first commit."""
 
 
 class Sample(NamedTuple):
@@ -48,19 +49,18 @@ class Pace(NamedTuple):
 
 
 def watch(child: Child, done: Callable[[], int], total: int, seconds: float) -> Pace:
-    """Follow a process until all is done or the time is up."""
-    deadline = time.monotonic() + seconds
+    """Follow a process until all is done, or for so long after its first commit."""
+    deadline = time.monotonic() + _START
     samples: list[Sample] = []
     while time.monotonic() < deadline:
         if not child.running:
             raise BenchmarkError(f"it ended:\n{child.tail()}")
-        try:
+        with suppress(OSError):
             samples.append(Sample(time.monotonic(), done(), child.cpu_seconds()))
-        except OSError:
-            time.sleep(_EVERY)
-            continue
-        if samples[-1].done >= total:
-            break
+            if samples[-1].done >= total:
+                break
+            if samples[-1].done and not any(sample.done for sample in samples[:-1]):
+                deadline = time.monotonic() + seconds
         time.sleep(_EVERY)
     return pace(samples, child.memory().peak)
 
@@ -111,25 +111,27 @@ def peer(stage: Stage, one: Peer, seconds: float) -> Pace:
 
 
 @contextmanager
-def prepared(events: int, *, ours: bool = True) -> Iterator[Stage]:
-    """Give a broker with all events written: by customer for the worker, by queue for the peers."""
+def prepared(events: int, *, by_queue: bool = False) -> Iterator[Stage]:
+    """Give a broker with all events written: by customer, and for the peers by queue if asked for."""
     prefix = f"bench-{uuid4().hex[:6]}"
     with kafka() as bootstrap, TemporaryDirectory(prefix="centralita-bench-") as folder:
-        stage = Stage(bootstrap, prefix, events, Path(folder))
+        stage = Stage(bootstrap, prefix, events, Path(folder), by_queue)
         topics = TopicSet(prefix)
         create(bootstrap, topics)
-        create(bootstrap, TopicSet(stage.peers_prefix))
-        if ours:
-            preload(bootstrap, topics.events, encoded(simulated(REALISTIC, events)))
-        preload(bootstrap, stage.peers_topic, encoded(simulated(REALISTIC, events)), by="queue")
+        preload(bootstrap, topics.events, encoded(simulated(REALISTIC, events)))
+        if by_queue:
+            create(bootstrap, TopicSet(stage.peers_prefix))
+            preload(bootstrap, stage.peers_topic, encoded(simulated(REALISTIC, events)), by="queue")
         yield stage
 
 
-def measure(events: int, repeat: int, names: list[str], seconds: float, *, ours: bool = True) -> Section:
+def measure(
+    events: int, repeat: int, names: list[str], seconds: float, *, ours: bool = True, by_queue: bool = False
+) -> Section:
     """Run everyone in turns, ``repeat`` times, and return the medians."""
     ready, notes = available(names)
     found: dict[str, list[Pace]] = {}
-    with prepared(events, ours=ours) as stage:
+    with prepared(events, by_queue=by_queue) as stage:
         for _ in range(repeat):
             if ours:
                 found.setdefault(OURS, []).append(worker(stage, seconds * 2))
@@ -141,6 +143,8 @@ def measure(events: int, repeat: int, names: list[str], seconds: float, *, ours:
     notes.append(
         "the events are months old: the worker catches up, and writes no sliding panes (`latency` has the live figure)"
     )
+    if by_queue:
+        notes.append("the peers read a topic keyed by queue, so they need no topic in between")
     paces = {name: _typical(runs) for name, runs in found.items() if runs}
     notes.append(
         f"{events:,} events, 4 partitions, the broker on the same cores, median of {repeat}; a peer gets {seconds:.0f} s"
@@ -184,6 +188,7 @@ def _lines(paces: dict[str, Pace]) -> list[Line]:
     return lines
 
 
+_by_queue = click.option("--by-queue", is_flag=True, help="Peers read a topic keyed by queue: no topic in between.")
 _events = click.option(
     "--events", type=click.IntRange(1), default=1_000_000, show_default=True, help="Events written before."
 )
@@ -203,13 +208,14 @@ _only = click.option(
 @_repeat
 @_seconds
 @_only
+@_by_queue
 @click.option("--alone", is_flag=True, help="The worker without peers.")
-def stream(events: int, repeat: int, seconds: float, peers: tuple[str, ...], *, alone: bool) -> Section:
+def stream(events: int, repeat: int, seconds: float, peers: tuple[str, ...], *, alone: bool, by_queue: bool) -> Section:
     """Time a worker end to end, exactly once, beside the peers on the same events.
 
     Example: python -m benchmarks stream --events 200000 --peer faust
     """
-    return measure(events, repeat, [] if alone else list(peers or PEERS), seconds)
+    return measure(events, repeat, [] if alone else list(peers or PEERS), seconds, by_queue=by_queue)
 
 
 @click.command

@@ -1,6 +1,7 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Properties;
@@ -14,15 +15,17 @@ import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.Grouped;
+import org.apache.kafka.streams.kstream.KGroupedStream;
+import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.processor.TimestampExtractor;
 import org.apache.kafka.streams.state.WindowStore;
 import org.apache.kafka.common.utils.Bytes;
 
-/** Kafka Streams: a tumbling count and sum by queue, exactly_once_v2, one thread. BOOTSTRAP TOPIC GROUP FOLDER COMMIT_MS */
+/** Kafka Streams: a tumbling count and sum by queue, exactly_once_v2, one thread. BOOTSTRAP TOPIC GROUP FOLDER COMMIT_MS KEYED */
 public final class KafkaStreamsApp {
-    record Event(long time, double waitSeconds) {}
+    record Event(long time, String queue, double waitSeconds) {}
 
     record Sums(long count, double seconds) {}
 
@@ -31,15 +34,23 @@ public final class KafkaStreamsApp {
     static Event decode(byte[] value) {
         try {
             JsonNode event = JSON.readTree(value);
-            return new Event(Instant.parse(event.get("time").textValue()).toEpochMilli(), event.path("wait_seconds").asDouble(0.0));
+            return new Event(Instant.parse(event.get("time").textValue()).toEpochMilli(), event.path("queue").asText("none"), event.path("wait_seconds").asDouble(0.0));
         } catch (java.io.IOException e) {
             throw new java.io.UncheckedIOException(e);
         }
     }
 
     static final Serde<Event> EVENT = Serdes.serdeFrom(
-        (Serializer<Event>) (topic, event) -> ByteBuffer.allocate(16).putLong(event.time()).putDouble(event.waitSeconds()).array(),
-        (Deserializer<Event>) (topic, bytes) -> bytes == null ? null : decode(bytes));
+        (Serializer<Event>) (topic, event) -> {
+            byte[] queue = event.queue().getBytes(StandardCharsets.UTF_8);
+            return ByteBuffer.allocate(16 + queue.length).putLong(event.time()).putDouble(event.waitSeconds()).put(queue).array();
+        },
+        (Deserializer<Event>) (topic, bytes) -> {
+            if (bytes == null) return null;
+            if (bytes[0] == '{') return decode(bytes);
+            ByteBuffer buffer = ByteBuffer.wrap(bytes);
+            return new Event(buffer.getLong(), new String(bytes, 16, bytes.length - 16, StandardCharsets.UTF_8), buffer.getDouble(8));
+        });
 
     static final Serde<Sums> SUMS = Serdes.serdeFrom(
         (Serializer<Sums>) (topic, sums) -> sums == null ? null : ByteBuffer.allocate(16).putLong(sums.count()).putDouble(sums.seconds()).array(),
@@ -61,9 +72,12 @@ public final class KafkaStreamsApp {
 
         TimestampExtractor time = (record, partition) -> ((Event) record.value()).time();
         StreamsBuilder builder = new StreamsBuilder();
-        builder.stream(arguments[1], Consumed.with(Serdes.String(), EVENT).withTimestampExtractor(time))
-            .groupByKey(Grouped.with(Serdes.String(), EVENT))
-            .windowedBy(TimeWindows.ofSizeAndGrace(Duration.ofMinutes(5), Duration.ofHours(1)))
+        KStream<String, Event> events = builder.stream(arguments[1], Consumed.with(Serdes.String(), EVENT).withTimestampExtractor(time));
+        Grouped<String, Event> grouped = Grouped.with(Serdes.String(), EVENT);
+        KGroupedStream<String, Event> queues = arguments[5].equals("queue")
+            ? events.groupByKey(grouped)
+            : events.groupBy((customer, event) -> event.queue(), grouped);
+        queues.windowedBy(TimeWindows.ofSizeAndGrace(Duration.ofMinutes(5), Duration.ofHours(1)))
             .aggregate(
                 () -> new Sums(0, 0.0),
                 (queue, event, sums) -> new Sums(sums.count() + 1, sums.seconds() + event.waitSeconds()),

@@ -1,7 +1,9 @@
 """Other stream processors with a small job: count the events and sum a number by queue, in tumbling windows of five minutes.
 
-Each reads the same topic, four partitions, keyed by queue, in one process, and commits every quarter of a second as our worker does. How
-far each is, is asked of the broker (its group's committed offsets), not of the peer.
+Each reads the worker's own topic in one process, and commits every quarter of a second as the worker does. That topic is keyed by customer,
+so QuixStreams and Kafka Streams write the events to a topic of their own by queue and read them again; Faust keeps a table a partition.
+`Stage.by_queue` gives them a topic keyed by queue instead, which spares them that. How far each is, is asked of the broker (its
+group's committed offsets), not of the peer.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.broker.topics import TopicSet
 
 HERE = Path(__file__).parent
 COMMIT_SECONDS = 0.25
+_CONTROL = 3
 
 
 class PeerMissingError(Exception):
@@ -30,16 +33,22 @@ class Stage(NamedTuple):
     prefix: str
     events: int
     folder: Path
+    by_queue: bool = False
 
     @property
     def peers_prefix(self) -> str:
         """The prefix of the topic that the peers read."""
-        return f"{self.prefix}-by-queue"
+        return f"{self.prefix}-by-queue" if self.by_queue else self.prefix
 
     @property
     def peers_topic(self) -> str:
-        """The same events, keyed by queue."""
+        """The topic that the peers read."""
         return TopicSet(self.peers_prefix).events
+
+    @property
+    def keyed(self) -> str:
+        """What a peer is told of the keys."""
+        return "queue" if self.by_queue else "customer"
 
 
 class Peer(Protocol):
@@ -55,18 +64,28 @@ class Peer(Protocol):
 
 
 def committed(stage: Stage, group: str) -> Callable[[], int]:
-    """Return a function that asks the broker how many events a group has committed."""
+    """Return a function that asks the broker how many events a group has committed, all but one while it re-reads its own."""
     admin = AdminClient({"bootstrap.servers": stage.bootstrap, "log_level": 0})
 
     def ask() -> int:
         try:
             found = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=5)
             places: list[TopicPartition] = found[group].result(5).topic_partitions
+            done = sum(max(0, place.offset) for place in places if place.topic == stage.peers_topic)
+            own = [place for place in places if place.topic != stage.peers_topic]
+            return stage.events - 1 if done >= stage.events and _lag(admin, own) else done
         except (KafkaException, TimeoutError):
             return 0  # there is no such group yet
-        return sum(max(0, place.offset) for place in places if place.topic == stage.peers_topic)
 
     return ask
+
+
+def _lag(admin: AdminClient, places: list[TopicPartition]) -> bool:
+    """Tell whether records are left; the last offsets of a partition can be ends of transactions."""
+    asked = {TopicPartition(place.topic, place.partition): OffsetSpec.latest() for place in places}
+    ends = admin.list_offsets(asked, request_timeout=5) if asked else {}
+    left = {(place.topic, place.partition): done.result(5).offset for place, done in ends.items()}
+    return any(left[place.topic, place.partition] - place.offset > _CONTROL for place in places)
 
 
 from benchmarks.peers.jvm import KafkaStreams  # noqa: E402 - these import the above

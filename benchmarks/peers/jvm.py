@@ -53,7 +53,14 @@ class KafkaStreams:
     def command(self, stage: Stage, group: str, folder: Path) -> list[str]:
         """Return the command."""
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-        arguments = [stage.bootstrap, stage.peers_topic, group, str(folder), str(round(COMMIT_SECONDS * 1000))]
+        arguments = [
+            stage.bootstrap,
+            stage.peers_topic,
+            group,
+            str(folder),
+            str(round(COMMIT_SECONDS * 1000)),
+            stage.keyed,
+        ]
         return [self._java, "-Xmx1g", quiet, "-cp", self._class_path, SOURCE.stem, *arguments]
 
     def _compile(self) -> None:

@@ -52,7 +52,16 @@ class QuixStreams:
     def command(self, stage: Stage, group: str, folder: Path) -> list[str]:
         """Return the command."""
         script = str(HERE / "quix_app.py")
-        return [str(self._python), script, stage.bootstrap, stage.peers_topic, group, str(folder), str(COMMIT_SECONDS)]
+        return [
+            str(self._python),
+            script,
+            stage.bootstrap,
+            stage.peers_topic,
+            group,
+            str(folder),
+            str(COMMIT_SECONDS),
+            stage.keyed,
+        ]
 
     @staticmethod
     def _run(command: list[str]) -> None:
