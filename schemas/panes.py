@@ -54,7 +54,8 @@ class Counters(Struct, frozen=True):
 class PartitionStatus(Struct, frozen=True):
     """How far a partition is: next offset, transactions so far, largest event time, and what became of the records.
 
-    ``counted + duplicate + sum(refused.values())`` is the number of records read.
+    ``counted + duplicate + sum(refused.values())`` is the number of records read. Intervals that end by ``graduated`` (microseconds)
+    are in their days.
     """
 
     offset: int
@@ -63,6 +64,7 @@ class PartitionStatus(Struct, frozen=True):
     counted: int
     duplicate: int
     refused: dict[str, int]
+    graduated: int = 0
 
 
 KINDS: dict[str, type[Struct]] = {

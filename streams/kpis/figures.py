@@ -165,8 +165,8 @@ class Figures:
             message = f"by: seen {query.by!r}, expected one of {', '.join(BY)}"
             raise InputError(message)
         stretches = list(split(query.start_us, query.end_us, query.every, self._zone_of(query.queue)))
-        growth = self._growth_since([end for _, end in stretches])
-        return [row for begin, end in stretches for row in self._stretch(query, begin, end, growth[end])]
+        growth = self.growth([end for _, end in stretches])
+        return [row for begin, end in stretches for row in self.stretch(query, begin, end, growth[end])]
 
     def histograms(self, query: Query, name: str) -> list[Histogram]:
         """Return a histogram ("wait_answered" or "wait_abandoned") of the range, for every queue."""
@@ -180,7 +180,7 @@ class Figures:
             for place, total in sorted(found.items())
         ]
 
-    def _stretch(self, query: Query, begin: int, end: int, growth: dict[Place, int]) -> Iterator[Row]:
+    def stretch(self, query: Query, begin: int, end: int, growth: dict[Place, int]) -> Iterator[Row]:
         groups = self._groups(query, begin, end)
         self._add_open_time(query, begin, end, groups)
         statuses = self._statuses(query, end)
@@ -328,7 +328,7 @@ class Figures:
                     found[group] = found.get(group, 0) + then
         return found
 
-    def _growth_since(self, times: list[int]) -> dict[int, dict[Place, int]]:
+    def growth(self, times: list[int]) -> dict[int, dict[Place, int]]:
         """Return by how much each queue has grown since each of the times: entered less answered, abandoned and flowed out.
 
         One walk over the panes from the last back, however many times are asked for.
