@@ -1,4 +1,4 @@
-"""Agents: the states that a person who takes contacts goes through (domain.md 3)."""
+"""Agents: the states that a person who takes contacts goes through (docs/events.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls: the events of a telephone contact, in the order in which they usually happen (domain.md 3)."""
+"""Calls: the events of a telephone contact, in the order in which they usually happen (docs/events.md)."""
 
 from __future__ import annotations
 

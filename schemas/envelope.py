@@ -1,4 +1,4 @@
-"""What every event carries, whatever its family (domain.md 3)."""
+"""What every event carries, whatever its family (docs/events.md)."""
 
 from __future__ import annotations
 

@@ -47,7 +47,9 @@ LARGEST_EVENT = 1 << 20
 TIMED = (CallAnswered, CallAbandoned, CallFlowedOut)
 """Events that state durations."""
 _DURATIONS = ("wait_seconds", "ring_seconds")
-_PERSONAL = frozenset({"customer_id", "contact_id", "id", "agent_id", "from_agent", "to_agent"})
+_PERSONAL = frozenset(
+    {"customer_id", "contact_id", "id", "agent_id", "from_agent", "to_agent", "reason", "disposition"}
+)
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _decoder = msgspec.json.Decoder(Event)

@@ -30,6 +30,8 @@ MEASURE: Final = {
     "paused": "paused_us",
 }
 RECENT: Final = 65 * MINUTE
+LONGEST_STATE: Final = 24 * HOUR
+"""A state that lasts longer counts for so long only: somebody forgot to sign off, or a clock was wrong."""
 _HOUR_BYTES: Final = 8
 _facts_decoder = msgspec.msgpack.Decoder(list[tuple[int, bytes, str, str | None, tuple[str, ...]]])
 
@@ -90,6 +92,7 @@ class Agents:
         measure = MEASURE.get(fact[2])
         if measure is None:
             return
+        end = min(end, fact[0] + LONGEST_STATE)
         self._panes.credit_time(fact[0], end, self._group(name, fact[4]), measure, sign)
 
     def _group(self, name: str, queues: tuple[str, ...]) -> int:

@@ -2,7 +2,7 @@
 
 A contact is the set of its facts, ordered by (time, type, digest of the id). `advance` takes a call one fact further and
 `fold` does so for all of them, so an event later than all others costs one step, and an earlier one a fold anew; the
-result is the same (design.md 2.2).
+result is the same (docs/decisions.md).
 
     queued      answered       held  resumed   transferred   queued   answered   ended      wrapped_up
       |--- wait ---|--- talk ----|-hold-|-- talk ---|           |-wait---|--talk-----|--wrap up---|

@@ -13,12 +13,15 @@ from typing import Any
 
 import msgspec
 
+from schemas.dead_letters import Reason, RefusedError
 from streams.engine.calls import QUEUED, Call, Fact, advance
 from streams.engine.credits import Credit
 
 _head = struct.Struct("<?qq")
 """Record's head: finished or not, when the contact began (microseconds, -1 unknown), time of its last fact."""
 UNKNOWN = -1
+MOST_FACTS = 1000
+"""Events of one contact at most; a source that gives many calls one id must not stop the partition."""
 
 
 class Contact:
@@ -50,6 +53,9 @@ class Contact:
                     del facts[at]
                     self._insert(fact)
                 return False
+        if len(facts) >= MOST_FACTS:
+            message = f"contact_id: seen one with more than {MOST_FACTS} events, expected a contact's own id"
+            raise RefusedError(Reason.TOO_LARGE, message)
         if not facts or fact[0] > facts[-1][0] or fact[:3] > facts[-1][:3]:
             facts.append(fact)
         else:

@@ -1,7 +1,7 @@
 """Credits: what a call adds to the panes, as a pure function of its visits and conversations.
 
 A credit is (time, group of slices, bundle of measures, bucket or None): the bundle goes to the pane of ``time`` in each slice
-of the group, of which the first also has sliding panes. Crediting follows domain.md 2: rates to the visit's start (COHORT), counts
+of the group, of which the first also has sliding panes. Crediting (docs/kpis.md): rates to the visit's start (COHORT), counts
 and waits to the outcome's time (EVENT), handling to the conversation's end (CLOSE).
 """
 

@@ -22,7 +22,7 @@ class Customers:
         self.live: dict[bytes, Customer] = {}
         self._settled: dict[bytes, bytes] = {}
         self._touched: dict[int, list[bytes]] = {}
-        self._expiry: dict[int, list[bytes]] = {}
+        self._expiry: dict[int, set[bytes]] = {}
 
     def get(self, key: bytes, watermark: int) -> Customer:
         """Return a customer for use, a new one if there was none."""
@@ -74,7 +74,7 @@ class Customers:
     def _keep(self, key: bytes, customer: Customer) -> None:
         self._settled[key] = customer.pack()
         first = min(_last(contact) for contact in customer.contacts.values())
-        self._expiry.setdefault((first + self._memory) // DAY + 1, []).append(key)
+        self._expiry.setdefault((first + self._memory) // DAY + 1, set()).add(key)
 
     def expire(self, watermark: int) -> Iterator[tuple[bytes, str]]:
         """Forget the contacts that nothing can change any more; yield key and contact id of each."""
@@ -82,10 +82,11 @@ class Customers:
             for key in self._expiry.pop(day):
                 packed = self._settled.get(key)
                 if packed is not None:
-                    yield from self._forget(key, unpack(packed), watermark - self._memory)
+                    yield from self._forget(key, unpack(packed), watermark)
 
-    def _forget(self, key: bytes, customer: Customer, horizon: int) -> Iterator[tuple[bytes, str]]:
+    def _forget(self, key: bytes, customer: Customer, watermark: int) -> Iterator[tuple[bytes, str]]:
         """Forget a customer's first contacts, in their order: a later one may still tell whether an earlier was resolved."""
+        horizon = watermark - self._memory
         contacts = customer.contacts
         gone = [name for name, contact in contacts.items() if _start(contact) == UNKNOWN and _last(contact) < horizon]
         for _, name in customer.order:
@@ -93,6 +94,7 @@ class Customers:
                 break
             gone.append(name)
         if not gone:
+            self._expiry.setdefault(watermark // DAY + 1, set()).add(key)
             return
         for name in gone:
             del contacts[name]

@@ -23,10 +23,12 @@ class PolicyChangedError(ValueError):
 
 
 class Marker(Struct, frozen=True, array_like=True):
-    """The next offset and the counts that belong to the state, and the definitions' fingerprint."""
+    """The next offset and the counts that belong to the state, the definitions' fingerprint, and what panes remember."""
 
     fingerprint: str
     status: PartitionStatus
+    panes: tuple[int, int, int, int, int]
+    """How far intervals are in their days, and how far panes of the four kinds are dropped (microseconds)."""
 
     def encode(self) -> bytes:
         """Return the marker's record."""

@@ -124,6 +124,15 @@ class Pending:
             yield start, by_slice, grouped
 
 
+class Floors:
+    """Panes that end by these times have been let go of (microseconds), by kind."""
+
+    __slots__ = ("breakdowns", "days", "intervals", "sliding")
+
+    def __init__(self) -> None:
+        self.sliding = self.breakdowns = self.intervals = self.days = -_NEVER
+
+
 class Panes:
     """The panes of one partition."""
 
@@ -138,9 +147,10 @@ class Panes:
         """By (length, start) in microseconds."""
         self.graduated = 0
         """Intervals that end by then are in their days (microseconds)."""
+        self._floors = Floors()
         self._sliding_from = _NEVER if policy.retention.sliding == 0 else -_NEVER
         """What is credited to an earlier time reaches no sliding pane any more."""
-        self._dropped: dict[str, int] = {}
+        self._dropped: dict[int, int] = {}
 
     def credit(self, time: int, group: int, bundle: int, code: int | None, sign: int) -> None:
         """Credit a bundle (already negative when withdrawn; ``sign`` says it for the bucket) to a time."""
@@ -168,18 +178,16 @@ class Panes:
         a backlog does not write them only to delete them.
         """
         changed: Changed = {}
-        now = max(now, watermark)
-        self._merge(self._sliding, now, changed)
-        if self._keep.sliding:
-            self._sliding_from = now - now % SLIDING - self._keep.sliding
-        self._merge(self._intervals, watermark, changed)
+        self._raise_floors(watermark, max(now, watermark))
+        self._merge(self._sliding, changed)
+        self._merge(self._intervals, changed)
         self._graduate(watermark, changed)
         records = [record for pane, numbers in changed.items() for record in self._records(pane, numbers)]
-        records.extend(self._expire("sliding", SLIDING, now))
-        records.extend(self._expire("intervals", INTERVAL, watermark))
+        records.extend(self._expire(SLIDING, max(now, watermark)))
+        records.extend(self._expire(INTERVAL, watermark))
         return records
 
-    def _merge(self, pending: Pending, time: int, changed: Changed) -> None:
+    def _merge(self, pending: Pending, changed: Changed) -> None:
         """Add what is pending to its panes; what belongs to a graduated interval also to its day."""
         length = pending.length
         for start, cells, counts in pending.take(self._slices.groups):
@@ -192,8 +200,8 @@ class Panes:
                 if not bundle and not codes:
                     continue
                 if graduated:
-                    self._roll_up(start, number, bundle, codes, time, changed)
-                if open_for_all or not self._expired(length, start, number, time):
+                    self._roll_up(start, number, bundle, codes, changed)
+                if open_for_all or not self._expired(length, start, number):
                     stretch.add(number, bundle, codes)
                     numbers.add(number)
 
@@ -211,13 +219,31 @@ class Panes:
         for start in sorted(ready):
             stretch = self.stretches[INTERVAL, start]
             for number, bundle in stretch.bundles.items():
-                self._roll_up(start, number, bundle, stretch.codes(number), watermark, changed)
+                self._roll_up(start, number, bundle, stretch.codes(number), changed)
 
-    def graduated_at(self, watermark: int) -> None:
-        """Know, after restoring, which intervals are in their days already."""
-        if self._keep.days != 0:
-            until = watermark - self._policy.lateness
-            self.graduated = max(0, until - until % INTERVAL)
+    def _raise_floors(self, watermark: int, now: int) -> None:
+        """Let go of what its retention no longer reaches; a floor never falls, so nothing dropped is withdrawn from later."""
+        keep, floors = self._keep, self._floors
+        if keep.sliding is not None:
+            floors.sliding = max(floors.sliding, now - keep.sliding)
+        if keep.breakdowns is not None:
+            floors.breakdowns = max(floors.breakdowns, watermark - keep.breakdowns)
+        if keep.intervals is not None:
+            floors.intervals = max(floors.intervals, watermark - keep.intervals)
+        if keep.days is not None:
+            floors.days = max(floors.days, watermark - keep.days)
+        if keep.sliding:
+            self._sliding_from = floors.sliding - SLIDING
+
+    def told(self) -> tuple[int, int, int, int, int]:
+        """Return what the marker has to remember: how far intervals are in their days, and panes dropped."""
+        floors = self._floors
+        return self.graduated, floors.sliding, floors.breakdowns, floors.intervals, floors.days
+
+    def remember(self, told: tuple[int, int, int, int, int]) -> None:
+        """Know after restoring what `told` returned, whatever retention and lateness are now."""
+        self.graduated = told[0]
+        _, self._floors.sliding, self._floors.breakdowns, self._floors.intervals, self._floors.days = told
 
     def _add(
         self, pane: tuple[int, int], number: int, bundle: int, codes: dict[int, int] | None, changed: Changed
@@ -225,20 +251,18 @@ class Panes:
         self.stretches.setdefault(pane, Stretch()).add(number, bundle, codes)
         changed.setdefault(pane, set()).add(number)
 
-    def _roll_up(
-        self, start: int, number: int, bundle: int, counts: dict[int, int] | None, watermark: int, changed: Changed
-    ) -> None:
+    def _roll_up(self, start: int, number: int, bundle: int, codes: dict[int, int] | None, changed: Changed) -> None:
         """Add an interval, or its change, to its day in the queue's zone, and to that day's hour."""
         name = self._slices.names[number]
         days = self.days_of(name.queue)
         midnight, next_midnight = days.around(start)
-        if self._keep.days is not None and next_midnight + self._keep.days <= watermark:
+        if next_midnight <= self._floors.days:
             return
         day = (next_midnight - midnight, midnight)
-        self._add(day, number, bundle, counts, changed)
+        self._add(day, number, bundle, codes, changed)
         if name.breakdown is None:
             hour = self._slices.number(Slice(name.channel, name.queue, "hour", days.hour(start)))
-            self._add(day, hour, bundle, counts, changed)
+            self._add(day, hour, bundle, codes, changed)
 
     def days_of(self, queue: str | None) -> Days:
         """Return the days of a queue's zone."""
@@ -248,30 +272,30 @@ class Panes:
             days = self._zones[zone] = Days(zone)
         return days
 
-    def _expired(self, length: int, start: int, number: int, watermark: int) -> bool:
-        keep = self._retention(length, number)
-        return keep is not None and start + length + keep <= watermark
+    def _expired(self, length: int, start: int, number: int) -> bool:
+        return start + length <= self._floor(length, number)
 
-    def _retention(self, length: int, number: int) -> int | None:
+    def _floor(self, length: int, number: int) -> int:
         if length == SLIDING:
-            return self._keep.sliding
+            return self._floors.sliding
         if length != INTERVAL:
-            return self._keep.days
-        return self._keep.intervals if self._slices.names[number].breakdown is None else self._keep.breakdowns
+            return self._floors.days
+        narrow = self._slices.names[number].breakdown is None
+        return self._floors.intervals if narrow else self._floors.breakdowns
 
-    def _expire(self, kind: str, length: int, time: int) -> Iterator[tuple[bytes, None]]:
+    def _expire(self, length: int, time: int) -> Iterator[tuple[bytes, None]]:
         """Drop what has outlived its retention, once for each stretch of time that a pane is long."""
         step = time - time % length
-        if self._dropped.get(kind) != step:
-            self._dropped[kind] = step
-            yield from self._drop(time, sliding=length == SLIDING)
+        if self._dropped.get(length) != step:
+            self._dropped[length] = step
+            yield from self._drop(sliding=length == SLIDING)
 
-    def _drop(self, time: int, *, sliding: bool) -> Iterator[tuple[bytes, None]]:
+    def _drop(self, *, sliding: bool) -> Iterator[tuple[bytes, None]]:
         for pane in [pane for pane in self.stretches if (pane[0] == SLIDING) == sliding]:
             stretch = self.stretches[pane]
-            if pane[1] + pane[0] + self._shortest(pane[0]) > time:
-                continue
-            gone = [number for number in stretch.bundles if self._expired(*pane, number, time)]
+            gone = (
+                [number for number in stretch.bundles if self._expired(*pane, number)] if self._reached(*pane) else []
+            )
             for number in gone:
                 del stretch.bundles[number]
                 stretch.counts.pop(number, None)
@@ -279,14 +303,13 @@ class Panes:
             if not stretch.bundles:
                 del self.stretches[pane]
 
-    def _shortest(self, length: int) -> int:
-        """Return the shortest retention of panes of a length; a very long time for ever."""
-        keeps = [self._keep.days]
-        if length == SLIDING:
-            keeps = [self._keep.sliding]
-        elif length == INTERVAL:
-            keeps = [self._keep.breakdowns, self._keep.intervals]
-        return min(_NEVER if keep is None else keep for keep in keeps)
+    def _reached(self, length: int, start: int) -> bool:
+        """Tell whether any floor that may hold for panes of a length has passed one."""
+        floors = self._floors
+        highest = floors.sliding if length == SLIDING else floors.days
+        if length == INTERVAL:
+            highest = max(floors.intervals, floors.breakdowns)
+        return start + length <= highest
 
     def _records(self, pane: tuple[int, int], numbers: set[int]) -> Records:
         stretch, head, suffixes = self.stretches[pane], _head(pane), self._slices.suffixes

@@ -132,8 +132,9 @@ class Partition:
         state = self._contributions.flush(self.watermark)
         agents_state, agents_now = self._agents.flush(self.watermark, self.policy.lateness)
         state += agents_state
-        state.append((MARKER, Marker(fingerprint(self.policy), self.status()).encode()))
         kpis = self._panes.flush(self.watermark, self.now)
+        marker = Marker(fingerprint(self.policy), self.status(), self._panes.told())
+        state.append((MARKER, marker.encode()))
         kpis += agents_now
         kpis += self._contributions.waiting.flush()
         kpis += self._counters.flush()
@@ -144,7 +145,10 @@ class Partition:
     def status(self) -> PartitionStatus:
         """Return how far the partition is."""
         refused = {str(reason): count for reason, count in self.refused.items()}
-        return PartitionStatus(self.offset, self.sequence, self.watermark, self.counted, self.duplicate, refused)
+        graduated = self._panes.graduated
+        return PartitionStatus(
+            self.offset, self.sequence, self.watermark, self.counted, self.duplicate, refused, graduated
+        )
 
     # Restoring
 
@@ -187,7 +191,7 @@ class Partition:
         status = marker.status
         self.offset = self._flushed_offset = status.offset
         self.sequence, self.watermark = status.sequence, status.watermark
-        self._panes.graduated_at(self.watermark)
+        self._panes.remember(marker.panes)
         self.counted, self.duplicate = status.counted, status.duplicate
         self.refused = {Reason(reason): count for reason, count in status.refused.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from schemas.panes import AgentNow
-from streams.engine.agents import MEASURE
+from streams.engine.agents import LONGEST_STATE, MEASURE
 from streams.engine.measures import SHIFT
 
 
@@ -18,9 +18,9 @@ def time_in_states(now: AgentNow, begin: int, until: int, *, sliding: bool) -> i
     bundle = 0
     if sliding:
         for (start, state), (end, _) in pairwise(states):
-            bundle += _clip(state, max(start, begin), min(end, until))
+            bundle += _clip(state, max(start, begin), min(end, until, start + LONGEST_STATE))
     start, state = states[-1]
-    return bundle + _clip(state, max(start, begin), until)
+    return bundle + _clip(state, max(start, begin), min(until, start + LONGEST_STATE))
 
 
 def _clip(state: str, start: int, end: int) -> int:

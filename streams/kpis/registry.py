@@ -1,7 +1,7 @@
 """The registry: each KPI once, with its formula, what it counts, when it is credited and what is left out.
 
 A KPI is a numerator and a denominator, each a sum of measures (some taken away), so that totals over queues and time are
-sums of parts and never averages of averages. Formulas: domain.md 4, and the sources it names.
+sums of parts and never averages of averages. Formulas: docs/kpis.md, and the sources named here.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ SERVICE_LEVELS: dict[str, tuple[Terms, Terms, str]] = {
         "answered <= T / (answered <= T + abandoned <= T + waited longer than T, decided or not)",
     ),
 }
-"""Numerator, denominator and formula of the eight service levels in use (domain.md 4; golden vector: ICMI, March 2005)."""
+"""Numerator, denominator and formula of the eight service levels in use (docs/kpis.md; golden vector: ICMI, March 2005)."""
 
 _SETTLED = {"cohort_answered": 1, "cohort_abandoned": 1, "cohort_flowed_out": 1, "short_abandoned": -1}
 _LONG_ABANDONED = {"cohort_abandoned": 1, "short_abandoned": -1}

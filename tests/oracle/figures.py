@@ -176,7 +176,7 @@ class Oracle:
         return self
 
     def _stay(self, stay: agents.Stay, measure: str, until: int) -> Iterator[Count]:
-        for start, end in _clip(stay.start, until):
+        for start, end in _clip(stay.start, min(until, stay.start + 24 * 3_600_000_000)):
             yield Count(start, None, None, {"agent": stay.agent}, measure, end - start)
             for queue in stay.queues:
                 yield Count(start, None, queue, {}, measure, end - start)

@@ -19,7 +19,7 @@ PERCENTILES = {"p50": Fraction(50, 100), "p90": Fraction(90, 100), "p95": Fracti
 
 
 def service_level(formula: str, n: Counter[str]) -> Ratio:
-    """Return numerator and denominator of one of the eight service levels (domain.md 4)."""
+    """Return numerator and denominator of one of the eight service levels (docs/kpis.md)."""
     answered, abandoned = n["cohort_answered"], n["cohort_abandoned"]
     answered_in, abandoned_in = n["answered_within"], n["abandoned_within"]
     short, entered = n["short_abandoned"], n["entered"]
