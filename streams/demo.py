@@ -48,6 +48,13 @@ MOST_RESTARTS = 20
 _TICK = 0.25
 _LINES_SHOWN = 15
 
+_QUICK = {
+    "CENTRALITA_WORKER_TRANSACTION_TIMEOUT": "5",
+    "CENTRALITA_WORKER_SESSION_TIMEOUT": "6",
+    "CENTRALITA_WORKER_PROGRESS_TIMEOUT": "30",
+}
+"""One worker and a broker beside it: a killed worker is back in seconds."""
+
 
 @click.command
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the wallboard.")
@@ -208,6 +215,7 @@ class Demo:
 
     def _add(self, name: str, *arguments: str, restartable: bool = False) -> Part:
         environment = {
+            **_QUICK,
             **os.environ,
             "CENTRALITA_KAFKA": self._kafka.bootstrap,
             "CENTRALITA_KAFKA_SECURITY_PROTOCOL": self._kafka.security_protocol,

@@ -38,7 +38,7 @@ def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
         "ssl.certificate.location": files.get("ssl_certfile"),
         "ssl.key.location": files.get("ssl_keyfile"),
         "reconnect.backoff.max.ms": _RECONNECT_MS,
-        "log_level": 3,
+        "log_level": 2,  # what fails is told by our own log, once and not several times a second
     } | {name.replace("_", "."): value for name, value in more.items()}
     return {name: value for name, value in found.items() if value is not None}
 

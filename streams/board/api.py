@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from streams.board.exporter import Exporter
 from streams.board.feed import Feed
 from streams.board.parameters import BadRequestError, asked, stream_asked
 from streams.board.view import View
+from streams.errors import ConfigurationError
 from streams.kpis import outputs
 from streams.kpis.figures import Figures
 from streams.kpis.registry import KPIS, definitions
@@ -80,6 +82,11 @@ def serve(settings: Settings, host: str | None = None, port: int | None = None) 
         web.run_app(
             app, host=address[0], port=address[1], access_log=None, print=_announce(*address), shutdown_timeout=2
         )
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        message = f"board.port: seen {address[1]}, which is in use at {address[0]}: choose another"
+        raise ConfigurationError(message) from None
     finally:
         feed.stop()
 

@@ -149,7 +149,7 @@ def staffed(queues: tuple[Queue, ...]) -> tuple[Group, ...]:
     """Return the groups of the queues with agents by the square-root rule: offered load plus what keeps waits short.
 
     >>> staffed((Queue(name="a", group="all", calls_per_hour=60, handle=240.0),))
-    (Group(name='all', agents=6),)
+    (Group(name='all', agents=5),)
     """
     loads: dict[str, float] = {}
     for queue in queues:
@@ -159,4 +159,4 @@ def staffed(queues: tuple[Queue, ...]) -> tuple[Group, ...]:
 
 def on_duty(load: float) -> int:
     """Return how many agents a load in Erlang asks for."""
-    return max(1, ceil(load + 0.6 * sqrt(load)))
+    return max(1, ceil(load + 0.3 * sqrt(load)))
