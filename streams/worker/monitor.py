@@ -24,6 +24,8 @@ from streams.worker.owner import Owner
 logger = logging.getLogger(__name__)
 EVERY = 1.0
 """Seconds between two looks."""
+LAST_WORDS = 5.0
+"""Seconds for the watchdog's last log line; a log that nobody reads must not keep a worker that stands still."""
 
 
 class Monitor:
@@ -33,7 +35,7 @@ class Monitor:
         self._settings, self._owner, self._metrics = settings, owner, metrics
         self._topics = TopicSet(settings.kafka.prefix)
         self._lag: dict[int, int] = {}
-        self._unstable_since: dict[tuple[str, int], float] = {}
+        self._unstable: dict[tuple[str, int], tuple[int, float]] = {}
         self._looked_at: float | None = None
         self._alive_at = time.monotonic()
 
@@ -81,7 +83,7 @@ class Monitor:
     def _hanging(self) -> list[str]:
         """Name the partitions on which one transaction is open for longer than any of ours may be."""
         limit = time.monotonic() - 2 * self._settings.worker.transaction_timeout
-        hanging = [place for place, since in self._unstable_since.items() if since < limit]
+        hanging = [place for place, (_, since) in self._unstable.items() if since < limit]
         return [f"a transaction hangs on {topic}-{number}" for topic, number in hanging]
 
     async def _look(self, ends: Ends) -> None:
@@ -94,12 +96,13 @@ class Monitor:
             tell(logger, logging.WARNING, "The broker does not answer.", error=error)
             return
         self._looked_at = time.monotonic()
-        before = self._unstable_since
-        self._unstable_since = {}
+        before, self._unstable = self._unstable, {}
         for place, end in found.items():
             self._metrics.unstable.labels(place[0], str(place[1])).set(end.high - end.stable)
             if end.high > end.stable:
-                self._unstable_since[place] = before.get(place, self._looked_at)
+                # Under load something is always open; one transaction hangs when the stable end stands still before it.
+                stable, since = before.get(place, (end.stable, self._looked_at))
+                self._unstable[place] = (end.stable, since if stable == end.stable else self._looked_at)
         for number, one in list(self._owner.owned.items()):
             end_of_input = found.get((self._topics.events, number))
             if end_of_input is not None and one.restored:
@@ -119,6 +122,14 @@ class Monitor:
             stalled = self._stalled(limit)
             if stalled or time.monotonic() - self._alive_at > limit:
                 what = f"partitions {stalled}" if stalled else "the event loop"
-                tell(logger, logging.ERROR, "No progress: the worker ends, to be started again.", stalled=what)
-                logging.shutdown()
-                os._exit(StalledError.exit_code)
+                _end(what)
+
+
+def _end(stalled: str) -> None:
+    """End the process: after saying so, or without when the log hangs."""
+    timer = threading.Timer(LAST_WORDS, os._exit, [StalledError.exit_code])
+    timer.daemon = True
+    timer.start()
+    tell(logger, logging.ERROR, "No progress: the worker ends, to be started again.", stalled=stalled)
+    logging.shutdown()
+    os._exit(StalledError.exit_code)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +12,8 @@ from typing import Any
 import pytest
 
 from streams.settings import Settings, WorkerSettings
+from streams.worker import monitor as monitor_module
+from streams.worker.ends import End
 from streams.worker.metrics import Metrics
 from streams.worker.monitor import Monitor
 from streams.worker.poison import Poison
@@ -59,5 +64,44 @@ def test_the_watchdog_counts_from_the_first_event_that_waits():
 def test_a_transaction_that_stays_open_is_a_problem():
     """Longer than any of ours may be."""
     made, _ = monitor()
-    made._unstable_since = {("x.kpis", 1): time.monotonic() - 2 * SETTINGS.worker.transaction_timeout - 1}
+    made._unstable = {("x.kpis", 1): (7, time.monotonic() - 2 * SETTINGS.worker.transaction_timeout - 1)}
     assert made.problems() == ["a transaction hangs on x.kpis-1"]
+
+
+@pytest.mark.parametrize(("moves", "hanging"), [(True, 0), (False, 3)])
+def test_only_an_end_that_stands_still_hangs(monkeypatch: pytest.MonkeyPatch, moves: bool, hanging: int):  # noqa: FBT001
+    """Under steady load every look finds a transaction open, but never the same one."""
+    made, _ = monitor()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for look in range(int(2 * SETTINGS.worker.transaction_timeout) + 5):
+        stable = 100 * look if moves else 100
+        ends = SimpleNamespace(
+            of=lambda places, stable=stable: {(p.topic, p.partition): End(stable, 9000) for p in places}
+        )
+        asyncio.run(made._look(ends))  # type: ignore[arg-type]
+        now += 1
+    assert len([one for one in made.problems() if "hangs" in one]) == hanging
+
+
+def test_the_watchdog_ends_the_process_though_the_log_hangs(monkeypatch: pytest.MonkeyPatch):
+    """A full pipe blocks whoever logs; the exit code is the same."""
+    read, ended = threading.Event(), threading.Event()
+    codes: list[int] = []
+
+    def exit_(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    monkeypatch.setattr(os, "_exit", exit_)
+    monkeypatch.setattr(monitor_module, "LAST_WORDS", 0.05)
+    monkeypatch.setattr(monitor_module, "tell", lambda *_, **__: read.wait(10))
+    monkeypatch.setattr(monitor_module.logging, "shutdown", lambda: None)
+    thread = threading.Thread(target=monitor_module._end, args=["the event loop"], daemon=True)
+    thread.start()
+    try:
+        assert ended.wait(5)
+        assert codes == [75]
+    finally:
+        read.set()
+        thread.join(5)
