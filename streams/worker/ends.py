@@ -24,10 +24,11 @@ class End(NamedTuple):
 
 
 class Ends:
-    """Asks the broker for ends, over one connection that is kept. Its methods block."""
+    """Asks the broker for ends, over one connection that is kept while it answers. Its methods block."""
 
     def __init__(self, settings: Settings) -> None:
-        self._admin = AdminClient(confluent(settings.kafka, client_id=f"{settings.worker.application_id}-ends"))
+        self._configuration = confluent(settings.kafka, client_id=f"{settings.worker.application_id}-ends")
+        self._admin: AdminClient | None = None
 
     def of(self, places: Iterable[TopicPartition]) -> dict[tuple[str, int], End]:
         """Return the end of each partition; raise BrokerError when the broker does not tell in time."""
@@ -41,9 +42,12 @@ class Ends:
         if not asked:
             return {}
         try:
+            self._admin = self._admin or AdminClient(self._configuration)
             futures = self._admin.list_offsets(asked, isolation_level=level, request_timeout=TIMEOUT)
             return {(place.topic, place.partition): future.result(TIMEOUT).offset for place, future in futures.items()}
         except (KafkaException, TimeoutError) as error:
+            # After a restart of the broker a client goes on asking with the leader's old epoch, and is refused for ever.
+            self._admin = None
             raise BrokerError(f"the ends of partitions are not to be had: {error}") from None
 
 

@@ -91,10 +91,15 @@ class Owner:
         crash_point("during-rebalance")
 
     async def taken(self) -> None:
-        """Wait until everything assigned is restored."""
-        if self._taking:
-            await asyncio.gather(*self._taking.values())
-            self._taking.clear()
+        """Wait until everything assigned is restored, what a rebalance meanwhile assigns included.
+
+        Reading goes on behind this from where the partitions are: one not restored yet would be read from anywhere.
+        """
+        while self._taking:
+            waited = dict(self._taking)
+            await asyncio.gather(*waited.values())
+            for number in [number for number, task in waited.items() if self._taking.get(number) is task]:
+                del self._taking[number]
             gc.freeze()  # what was restored stays: looking through it again and again costs 20 to 50 % of the time
 
     async def stop(self) -> None:
