@@ -33,7 +33,14 @@ class Seen(NamedTuple):
 
 def send(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> int:
     """Send records, spread over partitions by key; return how many once the broker has all."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "compression.type": "lz4"})
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "linger.ms": 20,
+            "compression.type": "lz4",
+            "message.max.bytes": 8_000_000,
+        }
+    )
     count = 0
     for key, value in records:
         while True:
@@ -65,7 +72,7 @@ def read(bootstrap: str, topic: str, timeout: float = 60.0, only: int | None = N
     try:
         while left:
             assert time.monotonic() < deadline, f"{topic} was not read within {timeout} s"
-            for message in consumer.consume(10_000, 0.2):
+            for message in consumer.consume(10_000, 0.02):  # waits as long even when the ends are there
                 number = message.partition()
                 if message.error() is None and message.offset() < left.get(number, 0):
                     yield _seen(message)
