@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any
 
 from faust.types import EventT
@@ -14,7 +15,7 @@ from faust.types import EventT
 from schemas.panes import decode_value
 from streams.broker.topics import TopicSet
 from streams.engine.marker import MARKER
-from streams.engine.partition import Partition, Record, Refusal
+from streams.engine.partition import Partition, Record, Refusal, StateCorruptError
 from streams.errors import FencedError, StateError
 from streams.settings import Settings
 from streams.telemetry import tell
@@ -81,7 +82,8 @@ class Owned:
             seen = f"read {run.follows}, expected at most {self.engine.offset}"
             raise FencedError(f"partition {self.number}: records were lost on the way ({seen}): reading again")
         records = [Record(r.offset, r.timestamp * 1000, r.key, r.value) for r in run.records]
-        refusals = self.engine.process(records)
+        with self._all_or_nothing():
+            refusals = self.engine.process(records)
         if refusals:
             self._refuse(refusals, run)
         self._runs.append(event)
@@ -98,10 +100,11 @@ class Owned:
         async with self._lock:
             if self._closed or not self.restored:
                 return False
-            self.engine.advance(now_us())
-            if not (self._runs or self.engine.has_changes):
-                return False
-            await self._write()
+            with self._all_or_nothing():
+                self.engine.advance(now_us())
+                if not (self._runs or self.engine.has_changes):
+                    return False
+                await self._write()
             return True
 
     def abandon(self) -> None:
@@ -117,11 +120,23 @@ class Owned:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._store.close)
         self._metrics.forget(self.number)
 
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """After a failure write nothing more: the engine may be ahead of what is written, or halfway through a record."""
+        try:
+            yield
+        except (OverflowError, StateCorruptError) as error:
+            self._closed = True
+            raise StateError(f"partition {self.number}: a pane cannot be right: {error}: {marker.CURE}") from error
+        except BaseException:
+            self._closed = True
+            raise
+
     def _finish_restoring(self, state: bytes | None, kpis: bytes | None) -> None:
         """Let the engine take up what was restored; state and panes must be of the same transaction."""
         try:
             self.engine.restored()
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise StateError(f"partition {self.number}: {error}: {marker.CURE}") from error
         status = decode_value("partition", kpis) if kpis else None
         if status != (self.engine.status() if state else None):

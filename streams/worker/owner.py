@@ -17,7 +17,7 @@ from typing import Any
 from faust.types import EventT
 
 from streams.engine.partition import Refusal
-from streams.errors import CentralitaError, InputError
+from streams.errors import InputError
 from streams.settings import Settings
 from streams.telemetry import tell
 from streams.worker.crashes import crash_point
@@ -38,7 +38,8 @@ class Owner:
         self.owned: dict[int, Owned] = {}
         self.assigned_at: float | None = None
         self.poison = Poison(settings.worker.poison_timeout)
-        self._settings, self._metrics, self._fail = settings, metrics, fail
+        self._settings, self._metrics, self._end = settings, metrics, fail
+        self._failed: BaseException | None = None
         self._threads = ThreadPoolExecutor(64, "store")
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._taking: dict[int, asyncio.Task[None]] = {}
@@ -103,10 +104,12 @@ class Owner:
             gc.freeze()  # what was restored stays: looking through it again and again costs 20 to 50 % of the time
 
     async def stop(self) -> None:
-        """Apply nothing more and commit what was applied."""
+        """Apply nothing more and commit what was applied; raise what kept any of it from being committed, now or before."""
         self._stopping = True
         self._room.set()
         await asyncio.gather(*(self._commit(owned) for owned in self.owned.values()))
+        if self._failed is not None:
+            raise self._failed
 
     def abandon(self) -> None:
         """Write nothing more; what is not committed will be read again."""
@@ -116,6 +119,11 @@ class Owner:
             task.cancel()
         for owned in self.owned.values():
             owned.abandon()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failed is None:
+            self._failed = error
+        self._end(error)
 
     def _watch_for_poison(self, records: int, refusals: list[Refusal]) -> None:
         now = time.monotonic()
@@ -158,6 +166,6 @@ class Owner:
     async def _commit(self, owned: Owned) -> None:
         try:
             await asyncio.shield(owned.commit())
-        except (CentralitaError, RuntimeError, ValueError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - a commit task that ended without a word would only look like a stall
             self._fail(error)
         self._room.set()

@@ -108,7 +108,12 @@ class _Worker:
         await _within(LEAVING, self._app.stop())
         if committed:
             return 0
-        tell(logger, logging.WARNING, "The last transaction did not end in time; it is done again.", seconds=GRACE)
+        tell(
+            logger,
+            logging.WARNING,
+            "What was applied last is not committed; it is done again after a restart.",
+            seconds=GRACE,
+        )
         return RestartError.exit_code
 
 
