@@ -15,6 +15,7 @@ from typing import Any
 
 import faust
 from faust.app import BootStrategy
+from faust.tables import TableManager
 from faust.types import TP, StreamT
 from yarl import URL
 
@@ -33,6 +34,13 @@ class Boot(BootStrategy):
 
     enable_kafka_producer = False
     enable_web = False
+
+
+class Tables(TableManager):
+    """Faust's tables, of which there are none: it does not wait a second for them to be declared, at every start."""
+
+    async def sleep(self, *_: Any, **__: Any) -> None:
+        """Go on."""
 
 
 class App(faust.App):
@@ -79,6 +87,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "stream_recovery_delay": 0.0,  # waits for tables to settle; there are none
         "stream_publish_on_commit": False,
         "table_standby_replicas": 0,
+        "TableManager": Tables,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
         "web_enabled": False,

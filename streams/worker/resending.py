@@ -136,7 +136,7 @@ def _letters(consumer: Consumer, topic: str, *, resume: bool) -> Iterator[Kept]:
             left[place.partition] = high
     consumer.assign([place for place in places if place.partition in left])
     while left:
-        for message in consumer.consume(CHUNK, 0.5):
+        for message in consumer.consume(CHUNK, 0.05):
             yield from _within(message, left)
 
 

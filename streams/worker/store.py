@@ -202,7 +202,7 @@ def _read(consumer: Consumer, feeds: dict[str, _Feed], total: int, progress: _Pr
     """Read until every topic said that it ended (an end can be a control record, so counting would not do)."""
     done, open_, seen = 0, set(feeds), time.monotonic()
     while open_:
-        messages = consumer.consume(BATCH, 0.2)
+        messages = consumer.consume(BATCH, 0.05)  # waits as long even when the ends are there
         if messages:
             seen = time.monotonic()
         elif time.monotonic() - seen > patience:
