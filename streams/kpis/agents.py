@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 from schemas.panes import AgentNow
 from streams.engine.agents import LONGEST_STATE, MEASURE
 from streams.engine.measures import SHIFT
+from streams.engine.policy import INTERVAL
 
 
 def time_in_states(now: AgentNow, begin: int, until: int, *, sliding: bool) -> int:
@@ -21,6 +23,16 @@ def time_in_states(now: AgentNow, begin: int, until: int, *, sliding: bool) -> i
             bundle += _clip(state, max(start, begin), min(end, until, start + LONGEST_STATE))
     start, state = states[-1]
     return bundle + _clip(state, max(start, begin), min(until, start + LONGEST_STATE))
+
+
+def quarters_of_state(now: AgentNow, begin: int, until: int) -> Iterator[tuple[int, int]]:
+    """Yield the time of the state that goes on as panes would hold it: start and bundle, quarter of an hour by quarter."""
+    start, state = now.recent[-1] if now.recent else (now.since, now.state)
+    begin, until = max(begin, start), min(until, start + LONGEST_STATE)
+    while begin < until:
+        border = min(until, begin - begin % INTERVAL + INTERVAL)
+        yield begin, _clip(state, begin, border)
+        begin = border
 
 
 def _clip(state: str, start: int, end: int) -> int:

@@ -6,54 +6,29 @@ for sliding windows, 15 min ones where they are still kept, days of the queue's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
-
-from msgspec import Struct
 
 from schemas.fields import rfc3339
 from schemas.panes import AgentNow, Counters, PartitionStatus, Waiting, decode_key, decode_value
 from schemas.rows import Figure, Row
 from streams.engine.measures import SHIFT
-from streams.engine.policy import INTERVAL, SECOND, SLIDING, Days, Policy
-from streams.engine.slices import BREAKDOWNS, Slice
+from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
+from streams.engine.slices import Slice
 from streams.errors import InputError
-from streams.kpis.agents import time_in_states
+from streams.kpis.agents import quarters_of_state, time_in_states
+from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Parts, figures
 from streams.kpis.panes import PaneStore, Total
+from streams.kpis.query import TOTAL, Group, Place, Query, asked, in_total
 from streams.kpis.registry import BY, BY_ID, SLIDING_BY
+from streams.kpis.waiting import Growth, WaitingNow, growth_since, waiting_at
 from streams.kpis.windows import split
 
-Place = tuple[str | None, str | None]
-"""Channel and queue; None for all."""
-Group = tuple[str | None, str | None, str | None, str | None]
-"""What a row is of: channel, queue, breakdown, value."""
-_TOTAL: Group = (None, None, None, None)
-_FOREVER = (1 << 40) * SECOND
+__all__ = ["AgentStatus", "Figures", "Histogram", "Query", "WaitingNow"]
+
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-class Query(NamedTuple):
-    """What is asked: a range (microseconds), how it is cut, by what, of which channel and queue; live or history."""
-
-    start_us: int
-    end_us: int
-    every: str = "all"
-    by: str | None = None
-    channel: str | None = None
-    queue: str | None = None
-    live: bool = False
-    now_us: int = 0
-
-
-class WaitingNow(Struct, frozen=True):
-    """Callers of a queue who wait now, and since when the first of them does (microseconds)."""
-
-    channel: str
-    queue: str
-    count: int
-    longest_since_us: int | None
 
 
 class AgentStatus(NamedTuple):
@@ -85,7 +60,7 @@ class Figures:
         self._agents: dict[str, dict[int, AgentNow]] = {}
         self._counters: dict[Place, dict[int, Counters]] = {}
         self._partitions: dict[int, PartitionStatus] = {}
-        self._zones: dict[str, Days] = {}
+        self._coverage = Coverage(policy, self._panes, self._partitions)
 
     # Records in
 
@@ -159,19 +134,19 @@ class Figures:
     def rows(self, query: Query) -> list[Row]:
         """Return the figures asked for: a row a stretch and group, the total of each stretch last.
 
-        Raises InputError when the question is not one, or 15-minute figures asked for are no longer kept.
+        Raises InputError when the question is not one, or needs figures of 10 s or of 15 minutes that are no longer kept.
         """
         if query.by is not None and query.by not in BY:
             message = f"by: seen {query.by!r}, expected one of {', '.join(BY)}"
             raise InputError(message)
-        stretches = list(split(query.start_us, query.end_us, query.every, self._zone_of(query.queue)))
+        stretches = list(split(query.start_us, query.end_us, query.every, self._coverage.zone_of(query.queue)))
         growth = self.growth([end for _, end in stretches])
         return [row for begin, end in stretches for row in self.stretch(query, begin, end, growth[end])]
 
     def histograms(self, query: Query, name: str) -> list[Histogram]:
         """Return a histogram ("wait_answered" or "wait_abandoned") of the range, for every queue."""
         found: dict[tuple[str, str], Total] = {place: Total() for place in self.queues()}
-        for of, total, _, _ in self._sums(query._replace(by="queue"), query.start_us, query.end_us):
+        for of, total, _, _ in self._pieces(query._replace(by="queue"), query.start_us, query.end_us):
             if of.channel is not None and of.queue is not None:
                 found.setdefault((of.channel, of.queue), Total()).add(total)
         shift = SHIFT[f"{name}_us"]
@@ -180,14 +155,19 @@ class Figures:
             for place, total in sorted(found.items())
         ]
 
-    def stretch(self, query: Query, begin: int, end: int, growth: dict[Place, int]) -> Iterator[Row]:
+    def growth(self, times: Iterable[int]) -> dict[int, Growth]:
+        """Return by how much each queue has grown since each of the times; None where a time cuts a day that is needed."""
+        return growth_since(times, self._coverage)
+
+    def stretch(self, query: Query, begin: int, end: int, growth: Growth) -> Iterator[Row]:
+        """Yield the rows of one stretch of a query's range; ``growth`` is that since its end."""
         groups = self._groups(query, begin, end)
         self._add_open_time(query, begin, end, groups)
         statuses = self._statuses(query, end)
-        waiting = self._waiting_at(query, groups, growth)
-        total = groups.pop(_TOTAL)
-        for group, parts in [*sorted(groups.items(), key=_by_name), (_TOTAL, total)]:
-            by = query.by if group != _TOTAL else None
+        waiting = waiting_at(self.waiting(), growth, query, groups)
+        total = groups.pop(TOTAL)
+        for group, parts in [*sorted(groups.items(), key=_by_name), (TOTAL, total)]:
+            by = query.by if group != TOTAL else None
             kpis = figures(parts, self.policy, by, statuses, live=query.live)
             kpis |= self._of_the_moment(query, end, group, by, waiting.get(group))
             channel, queue, breakdown, value = group
@@ -198,14 +178,12 @@ class Figures:
 
     def _groups(self, query: Query, begin: int, end: int) -> dict[Group, Parts]:
         """Return the sums of each group by queue, and of all together."""
-        groups: dict[Group, Parts] = {_TOTAL: {}}
+        groups: dict[Group, Parts] = {TOTAL: {}}
         if query.by == "queue":
             for channel, name in self.queues():
                 if query.channel in {None, channel} and query.queue in {None, name}:
                     groups[channel, name, None, None] = {}
-        for of, total, start, length in self._sums(query, begin, end):
-            if of.channel is None and self._skip_time(query, of):
-                continue
+        for of, total, start, length in self._pieces(query, begin, end):
             for group in self._groups_of(query, of, start, length):
                 parts = groups.setdefault(group, {})
                 own = parts.get(of.queue)
@@ -214,28 +192,22 @@ class Figures:
                 own.add(total)
         return groups
 
-    @staticmethod
-    def _skip_time(query: Query, of: Slice) -> bool:
-        """Tell whether a slice of agents' time is not asked for (other queues, or a channel's figures)."""
-        return query.channel is not None or (query.queue is not None and of.queue != query.queue)
-
     def _groups_of(self, query: Query, of: Slice, start: int, length: int) -> Iterator[Group]:
         """Yield the groups that a slice belongs to: its own, and the total if it is a part of it."""
-        time_of_all = of.channel is None and of.queue is None
-        in_total = of.breakdown is None and (of.channel is not None or (query.queue is not None) != time_of_all)
-        if in_total:
-            yield _TOTAL
         by = query.by
+        whole = of.breakdown is None and in_total(query, of)
+        if whole:
+            yield TOTAL
         if by == "queue" and of.breakdown is None and of.queue is not None:
             for channel in self._channels(of):
                 yield channel, of.queue, None, None
         elif by == "channel" and of.breakdown is None and of.channel is not None:
             yield of.channel, None, None, None
-        elif by == "weekday" and in_total:
-            yield None, None, by, _WEEKDAYS[self._local(of.queue, start).weekday()]
-        elif by == "hour" and in_total and length <= INTERVAL:
-            yield None, None, by, f"{self._local(of.queue, start).hour:02d}"
-        elif by is not None and by == of.breakdown:
+        elif by == "weekday" and whole:
+            yield None, None, by, _WEEKDAYS[self._coverage.local(of.queue, start).weekday()]
+        elif by == "hour" and whole and length <= INTERVAL:
+            yield None, None, by, f"{self._coverage.local(of.queue, start).hour:02d}"
+        elif by is not None and by == of.breakdown and (by != "hour" or in_total(query, of)):
             yield None, None, by, of.value
 
     def _channels(self, of: Slice) -> list[str]:
@@ -244,51 +216,29 @@ class Figures:
             return [of.channel]
         return [channel for channel, queue in self.queues() if queue == of.queue]
 
-    def _sums(self, query: Query, begin: int, end: int) -> Iterator[tuple[Slice, Total, int, int]]:
-        """Yield slice, sum, start and length (microseconds) of each pane that makes up a stretch of time."""
-        for length, first, last in self._lengths(query, begin, end):
-            wanted: set[str | None] = {None}
-            if query.by in BREAKDOWNS or (query.by == "hour" and length > INTERVAL // SECOND):
-                wanted.add(query.by)
-            for start in self._panes.starts(length, first, last):
-                for breakdown in wanted:
-                    for of, total in self._panes.sums(length, start, breakdown):
-                        if self._asked(query, of):
-                            yield of, total, start * SECOND, length * SECOND
+    def _pieces(self, query: Query, begin: int, end: int) -> Iterator[Piece]:
+        """Return the panes that make up a stretch of time; raise InputError when they are not kept."""
+        wanted = partial(asked, query)
+        if _is_sliding(begin, end):
+            self._check_sliding(query, begin, end)
+            return self._coverage.sliding(begin, end, wanted)
+        self._coverage.check(begin, end, query.by, wanted)
+        return self._coverage.panes(begin, end, query.by, wanted)
 
-    @staticmethod
-    def _asked(query: Query, of: Slice) -> bool:
-        if of.channel is None:
-            return True
-        return query.channel in {None, of.channel} and query.queue in {None, of.queue}
-
-    def _lengths(self, query: Query, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Yield (length, begin, end) in seconds of the panes that cover a stretch."""
-        if begin % INTERVAL or end % INTERVAL:
-            if begin % SLIDING or end % SLIDING:
-                message = "from, to: expected boundaries of 15 minutes"
-                raise InputError(message)
-            if query.by not in SLIDING_BY:
-                message = f"by: seen {query.by!r}, expected queue, channel or agent in a sliding window"
-                raise InputError(message)
-            yield SLIDING // SECOND, begin // SECOND, end // SECOND
-            return
-        horizon = self._horizon(query)
-        if begin < horizon:
-            split_at = min(end, horizon)
-            for length in [length for length in self._panes.lengths() if length > INTERVAL // SECOND]:
-                yield length, begin // SECOND, split_at // SECOND
-            begin = split_at
-        yield INTERVAL // SECOND, begin // SECOND, end // SECOND
-
-    def _horizon(self, query: Query) -> int:
-        """Return the midnight from which on 15-minute panes answer the question; days answer before it."""
-        keep = self.policy.retention
-        narrow = query.by in {None, "queue", "channel", "hour", "weekday"}
-        oldest = keep.intervals if narrow else keep.breakdowns
-        if oldest is None or self.watermark_us is None:
-            return 0
-        return self._days(self._zone_of(query.queue)).around(max(0, self.watermark_us - oldest))[1]
+    def _check_sliding(self, query: Query, begin: int, end: int) -> None:
+        if begin % SLIDING or end % SLIDING:
+            message = "from, to: expected boundaries of 15 minutes"
+            raise InputError(message)
+        if query.by not in SLIDING_BY:
+            message = f"by: seen {query.by!r}, expected queue, channel or agent in a sliding window"
+            raise InputError(message)
+        if query.every != "all":
+            message = f"every: seen {query.every!r}, expected all in a sliding window"
+            raise InputError(message)
+        kept = self.policy.retention.sliding
+        if kept is not None and begin < max(self.watermark_us or 0, query.now_us if query.live else 0) - kept:
+            message = f"from, to: panes of 10 s are kept for {kept / HOUR:g} h; expected boundaries of 15 minutes"
+            raise InputError(message)
 
     # What is not in panes
 
@@ -296,56 +246,32 @@ class Figures:
         """Add the time of agents' states that still go on, and in sliding windows all of their time."""
         if query.channel is not None:
             return
-        sliding = bool(begin % INTERVAL or end % INTERVAL)
         until = min(end, self._clock(query))
         for name, parts in self._agents.items():
             now = self._latest(parts)
-            bundle = time_in_states(now, begin, until, sliding=sliding)
-            if not bundle or (query.queue is not None and query.queue not in now.queues):
+            if query.queue is not None and query.queue not in now.queues:
                 continue
             names = [Slice(None, None), Slice(None, None, "agent", name), *(Slice(None, queue) for queue in now.queues)]
-            for of in names:
-                if self._skip_time(query, of) and of.breakdown is None:
-                    continue
-                for group in self._groups_of(query, of, begin, SLIDING):
-                    parts_of = groups.setdefault(group, {})
-                    parts_of.setdefault(of.queue, Total()).bundle += bundle
+            wanted = [of for of in names if asked(query, of) or of.breakdown is not None]
+            for start, bundle in self._open_time(query, now, begin, until, sliding=_is_sliding(begin, end)):
+                self._add_time(query, wanted, start, bundle, groups)
+
+    @staticmethod
+    def _open_time(query: Query, now: AgentNow, begin: int, until: int, *, sliding: bool) -> Iterable[tuple[int, int]]:
+        if query.by in {"hour", "weekday"}:
+            return quarters_of_state(now, begin, until)
+        return [(begin, time_in_states(now, begin, until, sliding=sliding))]
+
+    def _add_time(self, query: Query, names: list[Slice], start: int, bundle: int, groups: dict[Group, Parts]) -> None:
+        if not bundle:
+            return
+        for of in names:
+            for group in self._groups_of(query, of, start, SLIDING):
+                groups.setdefault(group, {}).setdefault(of.queue, Total()).bundle += bundle
 
     def _clock(self, query: Query) -> int:
         """Return the time as far as it is known: the clock when live, the watermark in history."""
         return query.now_us if query.live else self.watermark_us or 0
-
-    def _waiting_at(self, query: Query, groups: dict[Group, Parts], growth: dict[Place, int]) -> dict[Group, int]:
-        """Return who waited at the end of a stretch: those who wait now, less who came since, plus who left since."""
-        found: dict[Group, int] = {}
-        now = {(place.channel, place.queue): place.count for place in self.waiting()}
-        for place, count in now.items():
-            if query.channel not in {None, place[0]} or query.queue not in {None, place[1]}:
-                continue
-            then = count - growth.get(place, 0)
-            for group in ((*place, None, None), (place[0], None, None, None), _TOTAL):
-                if group in groups:
-                    found[group] = found.get(group, 0) + then
-        return found
-
-    def growth(self, times: list[int]) -> dict[int, dict[Place, int]]:
-        """Return by how much each queue has grown since each of the times: entered less answered, abandoned and flowed out.
-
-        One walk over the panes from the last back, however many times are asked for.
-        """
-        found: dict[int, dict[Place, int]] = {}
-        growth: dict[Place, int] = {}
-        until = _FOREVER
-        for time_us in sorted(set(times), reverse=True):
-            length = INTERVAL if time_us % INTERVAL == 0 else SLIDING
-            for start in self._panes.starts(length // SECOND, time_us // SECOND, until // SECOND):
-                for of, total in self._panes.sums(length // SECOND, start, None):
-                    if of.channel is not None:
-                        place = (of.channel, of.queue)
-                        growth[place] = growth.get(place, 0) + _growth(total.bundle)
-            found[time_us] = dict(growth)
-            until = time_us
-        return found
 
     def _of_the_moment(
         self, query: Query, end: int, group: Group, by: str | None, waiting: int | None
@@ -388,16 +314,6 @@ class Figures:
             for customers in (True, False)
         }
 
-    def _zone_of(self, queue: str | None) -> str:
-        return (self.policy.defaults if queue is None else self.policy.of(queue)).time_zone
-
-    def _days(self, zone: str) -> Days:
-        return self._zones.setdefault(zone, Days(zone))
-
-    def _local(self, queue: str | None, time_us: int) -> datetime:
-        zone = self._days(self._zone_of(queue)).zone
-        return datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(zone)
-
 
 def _replace(parts: dict[Any, dict[int, Any]], key: Any, partition: int, value: Any) -> None:
     if value is not None:
@@ -406,10 +322,8 @@ def _replace(parts: dict[Any, dict[int, Any]], key: Any, partition: int, value: 
         parts[key].pop(partition, None)
 
 
-def _growth(bundle: int) -> int:
-    count = (1 << 32) - 1
-    entered, *left = (bundle >> SHIFT[name] & count for name in ("entered", "answered", "abandoned", "flowed_out"))
-    return entered - sum(left)
+def _is_sliding(begin: int, end: int) -> bool:
+    return bool(begin % INTERVAL or end % INTERVAL)
 
 
 def _by_name(item: tuple[Group, Parts]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
 _PARTITIONS: Final = 12
 """Bits of a partition's number in the key of a part."""
+_MASK: Final = (1 << _PARTITIONS) - 1
 _DECODED: Final = 6000
 """Stretches of which the sums are kept decoded; of the others only the parts."""
 
@@ -62,6 +63,7 @@ class PaneStore:
     def __init__(self) -> None:
         self._numbers: dict[Slice, int] = {}
         self.slices: list[Slice] = []
+        self._queues: set[str | None] = set()
         self._stretches: dict[int, dict[int, Stretch]] = {}
         self._decoded: OrderedDict[tuple[int, int], None] = OrderedDict()
 
@@ -73,6 +75,7 @@ class PaneStore:
         if number is None:
             number = self._numbers[of] = len(self.slices)
             self.slices.append(of)
+            self._queues.add(of.queue)
         stretches = self._stretches.setdefault(int(length), {})  # type: ignore[call-overload]
         self._put(stretches, int(start), number << _PARTITIONS | partition, of.breakdown, value)  # type: ignore[call-overload]
 
@@ -110,6 +113,21 @@ class PaneStore:
             if length in {10, 900}:
                 return [start for start in range(first, end - length + 1, length) if start in stretches]
         return sorted(start for start in stretches if begin <= start and start + length <= end)
+
+    def has(self, length: int, start: int) -> bool:
+        """Tell whether there is a pane of a length (seconds) that starts then."""
+        return start in self._stretches.get(length, {})
+
+    def queues(self) -> set[str | None]:
+        """Return the queues of all panes ever seen; None is agents' time over all queues."""
+        return self._queues
+
+    def part(self, length: int, start: int, breakdown: str | None, partition: int) -> Iterator[tuple[Slice, Total]]:
+        """Yield what one partition adds to the sums of each slice of a stretch."""
+        parts = self._stretches[length][start].parts.get(breakdown, {})
+        own = {key: value for key, value in parts.items() if key & _MASK == partition}
+        for number, total in _sums(own).items():
+            yield self.slices[number], total
 
     def sums(self, length: int, start: int, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
         """Yield the sums over all partitions of each slice of a stretch; do not change them."""

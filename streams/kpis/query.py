@@ -1,0 +1,47 @@
+"""What is asked: a stretch of time, how it is cut, by what, and which slices belong to it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from streams.engine.slices import Slice
+
+Place = tuple[str | None, str | None]
+"""Channel and queue; None for all."""
+Group = tuple[str | None, str | None, str | None, str | None]
+"""What a row is of: channel, queue, breakdown, value."""
+TOTAL: Final[Group] = (None, None, None, None)
+
+
+class Query(NamedTuple):
+    """What is asked: a range (microseconds), how it is cut, by what, of which channel and queue; live or history."""
+
+    start_us: int
+    end_us: int
+    every: str = "all"
+    by: str | None = None
+    channel: str | None = None
+    queue: str | None = None
+    live: bool = False
+    now_us: int = 0
+
+
+def asked(query: Query, of: Slice) -> bool:
+    """Tell whether a slice is of the channel and queue asked for; agents' time is of no channel.
+
+    >>> asked(Query(0, 1, queue="sales"), Slice("call", "sales")), asked(Query(0, 1, channel="call"), Slice(None, None))
+    (True, False)
+    """
+    if of.channel is None:
+        return query.channel is None and query.queue in {None, of.queue}
+    return query.channel in {None, of.channel} and query.queue in {None, of.queue}
+
+
+def in_total(query: Query, of: Slice) -> bool:
+    """Tell whether a slice, or what it is a part of, makes up the total.
+
+    An agent of two queues is in the time of both and once in the time of all, so the total takes that of all, or of the one
+    queue asked for.
+    """
+    time_of_all = of.channel is None and of.queue is None
+    return of.channel is not None or (query.queue is not None) != time_of_all
