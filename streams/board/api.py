@@ -18,7 +18,7 @@ from streams.board.broadcast import CLIENTS, Broadcast
 from streams.board.exporter import Exporter
 from streams.board.feed import Feed
 from streams.board.parameters import BadRequestError, asked, stream_asked
-from streams.board.view import View
+from streams.board.view import GoneError, View
 from streams.errors import ConfigurationError
 from streams.kpis import outputs
 from streams.kpis.figures import Figures
@@ -129,6 +129,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _problem(error.status, error.reason)
     except ConnectionResetError:
         raise
+    except GoneError as error:
+        raise ConnectionResetError from error
     except Exception as error:  # noqa: BLE001 - the last place where it can be told
         _failed(path=request.path, error=repr(error))
         return _problem(500, "The board failed to answer; its log says why.")
@@ -180,7 +182,7 @@ async def _kpis(request: web.Request) -> web.Response:
     if not view.feed.ready:
         return _loading(view)
     async with request.app[QUESTIONS]:
-        answer = await asyncio.to_thread(view.answer, question)
+        answer = await asyncio.to_thread(view.answer, question, lambda: _has_gone(request))
     if question.format == "json":
         return _json(answer)
     text = await asyncio.to_thread(outputs.as_csv, answer.rows, [kpi.id for kpi in KPIS])
@@ -224,6 +226,10 @@ def _loading(view: View) -> web.Response:
     )
     response.headers["Retry-After"] = "1"
     return response
+
+
+def _has_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _given(request: web.Request) -> dict[str, list[str]]:

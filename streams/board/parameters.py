@@ -15,6 +15,8 @@ FORMATS: Final = ("json", "csv")
 LONGEST_NAME: Final = 200
 MOST_STRETCHES: Final = 20_000
 MOST_ROWS: Final = 50_000
+MOST_SUMS: Final = 400_000
+"""Stretches times queues: all queues are summed up for a row, also for one of all together."""
 _EARLIEST: Final = 0
 _LATEST: Final = 4_102_444_800 * SECOND  # the year 2100
 _ASKS_KPIS: Final = frozenset({"window", "from", "to", "every", "by", "channel", "queue", "format"})
@@ -92,6 +94,14 @@ def too_many_rows(question: Asked, rows: int) -> None:
     if rows > MOST_ROWS:
         raise BadRequestError(
             "every", question.every, f"an answer of at most {MOST_ROWS} rows; this one has {rows}: ask for less"
+        )
+
+
+def too_many_sums(question: Asked, sums: int) -> None:
+    """Raise `BadRequestError` when an answer would take too many sums, however few its rows."""
+    if sums > MOST_SUMS:
+        raise BadRequestError(
+            "every", question.every, f"at most {MOST_SUMS} stretches times queues; this has {sums}: ask for less"
         )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
@@ -19,7 +19,7 @@ from schemas.rows import Figure, Row
 from streams.board.feed import Condition, Feed
 from streams.board.ledger import Ledger, ledger
 from streams.board.levels import ACTION, ATTENTION, Goal, goals, levels
-from streams.board.parameters import EVERY, Asked, BadRequestError, too_many_rows
+from streams.board.parameters import EVERY, Asked, BadRequestError, too_many_rows, too_many_sums
 from streams.engine.policy import SECOND, Policy, QueuePolicy
 from streams.errors import InputError
 from streams.kpis.figures import AgentStatus, Figures, Query, WaitingNow
@@ -31,6 +31,19 @@ SHOWN: Final = (
 )  # fmt: skip
 _SIGNED_OFF: Final = "offline"
 _OF_QUEUES: Final = ("waiting", "longest_wait")
+PATIENCE: Final = 30.0
+"""Seconds that an answer may take."""
+_HELD: Final = 0.05
+"""Seconds after which a long answer lets go of the feed's lock, and for how long."""
+_LET_GO: Final = 0.002
+Place = tuple[str | None, str | None]
+"""Channel and queue."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class GoneError(Exception):
+    """Who asked has gone."""
 
 
 class Limits(Struct, frozen=True):
@@ -182,10 +195,18 @@ class View:
         """Return the deployment's time zone."""
         return self.policy.defaults.time_zone
 
+    def zone_of(self, queue: str | None) -> str:
+        """Return a queue's time zone, the deployment's when none is asked for."""
+        return self.zone if queue is None else self.policy.of(queue).time_zone
+
     # Answers
 
-    def answer(self, asked: Asked) -> Answer:
-        """Return the rows for a question; raise `BadRequestError` when they are too many, or the figures cannot answer it."""
+    def answer(self, asked: Asked, gone: Callable[[], bool] = lambda: False) -> Answer:
+        """Return the rows for a question.
+
+        Raises `BadRequestError` when they are too many, take too long, or the figures cannot give them, and `GoneError` when who asked
+        has gone.
+        """
         live = asked.window is not None
         query = Query(
             asked.start_us,
@@ -197,8 +218,9 @@ class View:
             live=live,
             now_us=asked.now_us,
         )
-        rows = self._rows(asked, query)
-        watermark = self.feed.figures.watermark_us
+        rows = self._rows(asked, query, gone)
+        with self.feed.lock:
+            watermark = self.feed.figures.watermark_us
         sums = [ledger(row.channel, row.queue, row.kpis) for row in rows] if asked.by in {None, "queue"} else []
         queues = sorted({row.queue for row in rows if row.queue is not None})
         return Answer(
@@ -208,33 +230,47 @@ class View:
             sums, rows,
         )  # fmt: skip
 
-    def _rows(self, asked: Asked, query: Query) -> list[Row]:
+    def _rows(self, asked: Asked, query: Query, gone: Callable[[], bool]) -> list[Row]:
         """Return the rows, none for a queue or channel that nobody has heard of.
 
-        The lock is let go after each stretch of time: a question about years must not hold up the wallboard.
+        The lock is let go every `_HELD` seconds: a question about years must not hold up the wallboard. So the newest stretches, which
+        still change, come first, under the lock of the growth since all of them.
         """
+        until = time.monotonic() + PATIENCE
+        found: list[list[Row]] = []
         with self.feed.lock:
-            places = self.feed.figures.queues()
-        known = any(query.channel in {None, channel} and query.queue in {None, queue} for channel, queue in places)
-        if not known and (query.channel, query.queue) != (None, None):
-            return []
-        self._bound(asked, len(places))
-        rows: list[Row] = []
-        zone = (self.policy.defaults if query.queue is None else self.policy.of(query.queue)).time_zone
-        for start, end in split(query.start_us, query.end_us, query.every, zone):
+            figures = self.feed.figures  # these to the end, though the feed may begin anew
+            places = figures.queues()
+            if not is_known(places, query.channel, query.queue):
+                return []
+            self._bound(asked, len(places))
+            stretches = list(split(query.start_us, query.end_us, query.every, self.zone_of(query.queue)))
+            growth: Mapping[int, Any] = _told(figures.growth, [end for _, end in stretches])
+            waited = _waiting(figures)
+            _some(figures, query, stretches, growth, {}, found)
+        while stretches:
+            too_many_rows(asked, sum(map(len, found)))
+            if gone():
+                raise GoneError
+            if time.monotonic() > until:
+                raise BadRequestError("every", asked.every, f"what is answered within {PATIENCE:.0f} s: ask for less")
+            time.sleep(_LET_GO)
             with self.feed.lock:
-                rows += _ask(self.feed.figures, query._replace(start_us=start, end_us=end, every="all"))
-            too_many_rows(asked, len(rows))
-            time.sleep(0)
-        return rows
+                # Who came or left since the growth was taken is not in it, but is among those who wait now.
+                since = {place: count - waited.get(place, 0) for place, count in _waiting(figures).items()}
+                _some(figures, query, stretches, growth, since, found)
+        too_many_rows(asked, sum(map(len, found)))
+        return [row for rows in reversed(found) for row in rows]
 
     @staticmethod
     def _bound(asked: Asked, places: int) -> None:
-        """Refuse what would be too much before it is begun."""
+        """Refuse what would be too much before it is begun: rows, or sums of each queue that rows are made of."""
         length = EVERY[asked.every]
         if length is not None:
+            stretches = (asked.end_us - asked.start_us) // length
             queues = places + 1 if asked.by == "queue" and asked.queue is None else 1
-            too_many_rows(asked, (asked.end_us - asked.start_us) // length * queues)
+            too_many_rows(asked, stretches * queues)
+            too_many_sums(asked, stretches * places)
 
     # Snapshots
 
@@ -319,9 +355,48 @@ def feeding(condition: Condition) -> Feeding:
     return Feeding(condition.state, condition.loaded, condition.behind)
 
 
-def _ask(figures: Figures, query: Query) -> list[Row]:
+def is_known(places: Iterable[tuple[str, str]], channel: str | None, queue: str | None) -> bool:
+    """Tell whether there is a queue of these names; None is any, of none at all too.
+
+    >>> is_known([("call", "sales")], "call", None), is_known([("call", "sales")], "chat", "sales"), is_known([], None, None)
+    (True, False, True)
+    """
+    return (channel, queue) == (None, None) or any(
+        channel in {None, of} and queue in {None, name} for of, name in places
+    )
+
+
+def _some(
+    figures: Figures,
+    query: Query,
+    stretches: list[tuple[int, int]],
+    growth: Mapping[int, Any],
+    since: Mapping[Place, int],
+    found: list[list[Row]],
+) -> None:
+    """Take stretches from the end of the list and append their rows, for as long as the lock may be held."""
+    until = time.monotonic() + _HELD
+    while stretches:
+        begin, end = stretches.pop()
+        grown = dict(growth[end])
+        for place, change in since.items():
+            known = grown.get(place, 0)
+            grown[place] = None if known is None else known + change
+        found.append(
+            _told(lambda begin, end, grown: list(figures.stretch(query, begin, end, grown)), begin, end, grown)
+        )
+        if time.monotonic() > until:
+            return
+
+
+def _waiting(figures: Figures) -> dict[Place, int]:
+    return {(place.channel, place.queue): place.count for place in figures.waiting()}
+
+
+def _told(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Do what may find that a question is none, and tell it as a wrong parameter."""
     try:
-        return figures.rows(query)
+        return work(*given, **named)
     except InputError as error:
         name, _, text = str(error).partition(": ")
         raise BadRequestError(name.split(",")[0], None, text.removeprefix("expected ")) from error

@@ -1,14 +1,20 @@
 """What the board answers over HTTP, from what the engine makes of 400 calls."""
 
+import asyncio
 import csv
 import io
 import json
+import time
 
 import pytest
+from aiohttp import ClientTimeout
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.calls import CallQueued
 from schemas.events import encode
+from streams.board.parameters import asked
+from streams.engine.policy import Policy, QueuePolicy
+from streams.errors import InputError
 from streams.kpis.registry import KPIS
 from tests.board.rig import view_of
 from tests.harness.traffic import START
@@ -85,6 +91,81 @@ async def test_too_many_rows_are_refused_before_they_are_made(client):
     response = await client.get("/api/v1/kpis", params=query)
     assert response.status == 400
     assert "at most 50000 rows" in (await response.json())["error"]["message"]
+
+
+WEEKS: dict[str, str] = {"from": "2026-02-16T00:00:00Z", "to": "2026-03-03T00:00:00Z", "every": "15m"}
+
+
+async def test_a_long_question_walks_the_panes_once_and_gives_what_short_ones_give(client, view, monkeypatch):
+    figures, walks = view.feed.figures, []
+    growth = figures.growth
+    monkeypatch.setattr(figures, "growth", lambda ends: walks.append(1) or growth(ends))
+    rows = await rows_of(client, **WEEKS, by="queue")
+    assert len(walks) == 1
+    start = next(row["start"] for row in rows if row["kpis"]["entered"]["value"])
+    end = next(row["end"] for row in rows if row["start"] == start)
+    expected = await rows_of(client, **{"from": start, "to": end, "by": "queue"})
+    assert [row for row in rows if row["start"] == start] == expected
+    assert [row["start"] for row in rows] == sorted(row["start"] for row in rows)
+
+
+async def test_who_comes_during_a_long_answer_did_not_wait_before(view, monkeypatch):
+    """The lock is let go between stretches; the events of that moment change the later ones, not those before."""
+    monkeypatch.setattr("streams.board.view._HELD", 0.0)
+    question = asked({name: [value] for name, value in WEEKS.items()}, view.now_us(), "UTC")
+    before = view.answer(question)
+    comers = iter(range(10))
+
+    def somebody_comes() -> bool:
+        starts = ",".join(str(view.now_us()) for _ in range(1 + next(comers, 9)))
+        value = b'{"waiting":%d,"starts":[%s]}' % (starts.count(",") + 1, starts.encode())
+        view.feed.figures.load(0, b'["waiting","call","idle"]', value)
+        return False
+
+    after = view.answer(question, somebody_comes)
+    assert [row.kpis["waiting"].value for row in after.rows] == [row.kpis["waiting"].value for row in before.rows]
+
+
+async def test_more_sums_than_a_board_can_do_are_refused_however_few_the_rows(serve):
+    policy = Policy(queues={f"q{number}": QueuePolicy() for number in range(100)})
+    client = await serve(view_of(policy=policy))
+    query = {"from": "2025-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z", "every": "1h"}
+    response = await client.get("/api/v1/kpis", params=query)
+    assert response.status == 400
+    assert "ask for less" in (await response.json())["error"]["message"]
+
+
+async def test_an_answer_that_takes_too_long_is_given_up_and_says_so(client, monkeypatch):
+    monkeypatch.setattr("streams.board.view._HELD", 0.0)
+    monkeypatch.setattr("streams.board.view.PATIENCE", 0.0)
+    response = await client.get("/api/v1/kpis", params=WEEKS)
+    assert response.status == 400
+    assert "ask for less" in (await response.json())["error"]["message"]
+
+
+async def test_nobody_computes_for_a_client_that_has_gone(client, view, monkeypatch):
+    monkeypatch.setattr("streams.board.view._HELD", 0.0)
+    figures, done = view.feed.figures, []
+    stretch = figures.stretch
+    monkeypatch.setattr(figures, "stretch", lambda *given: time.sleep(0.01) or done.append(1) or stretch(*given))
+    with pytest.raises(asyncio.TimeoutError):
+        await client.get("/api/v1/kpis", params=WEEKS, timeout=ClientTimeout(total=0.5))
+    await asyncio.sleep(0.5)
+    stopped = len(done)
+    await asyncio.sleep(0.5)
+    assert 0 < stopped == len(done) < 15 * 96
+
+
+async def test_what_the_figures_cannot_answer_is_a_bad_request(client, view, monkeypatch):
+    def refuse(*_):
+        message = "from, to: expected a day that is kept"
+        raise InputError(message)
+
+    monkeypatch.setattr(view.feed.figures, "stretch", refuse)
+    response = await client.get("/api/v1/kpis")
+    assert response.status == 400
+    error = (await response.json())["error"]
+    assert (error["parameter"], error["expected"]) == ("from", "a day that is kept")
 
 
 async def test_csv_has_the_figures_of_json(client):
