@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -49,6 +50,7 @@ class Owned:
         self._events = TopicSet(settings.kafka.prefix).events
         self._store = Store(settings, number)
         self._lock = asyncio.Lock()
+        self._in_take = threading.Lock()
         self._runs: list[EventT[Any]] = []
         self._letters: list[Letter] = []
         self._refused: list[Refusal] = []
@@ -56,15 +58,22 @@ class Owned:
         self._closed = False
 
     def take(self) -> None:
-        """Fence, restore and check the marker; blocks, for a thread."""
+        """Fence, restore and check the marker; blocks, for a thread. FencedError: it was let go of meanwhile."""
+        with self._in_take:
+            self._take()
+
+    def _take(self) -> None:
         began = time.monotonic()
+        self._refuse_closed()  # fencing now would end the transactions of whoever has it
         self._store.fence()
+        self._refuse_closed()
         state, kpis = _Last(self.engine.restore_state, MARKER), _Last(self.engine.restore_kpis, _STATUS)
         records = self._store.restore(state, kpis, self._tell_progress)
         self._finish_restoring(state.last, kpis.last)
         start = marker.begin(
             self.number, self.engine.offset if state.last else None, marker.look(self._settings, self.number)
         )
+        self._refuse_closed()
         self.engine.offset = start
         self.committed = start if state.last else 0
         self._told = self._counts()
@@ -117,8 +126,16 @@ class Owned:
         """Let go, without a commit: another worker has the partition, or this one ends."""
         self._closed = True
         async with self._lock:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._store.close)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._close)
         self._metrics.forget(self.number)
+
+    def _close(self) -> None:
+        with self._in_take:  # what a take opens after its partition is gone would stay open
+            self._store.close()
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise FencedError(f"partition {self.number}: let go of while it was being taken")
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -176,6 +193,7 @@ class Owned:
         self._metrics.watermark.labels(str(self.number)).set(self.engine.watermark / 1e6)
 
     def _tell_progress(self, done: int, total: int) -> None:
+        self._refuse_closed()
         self.progress_at = time.monotonic()
         self._metrics.restored.labels(str(self.number)).set(min(0.99, done / max(1, total)))
         tell(logger, logging.DEBUG, "Restoring.", partition=self.number, records=done, offsets=total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -126,3 +127,55 @@ async def test_after_a_failed_transaction_nothing_is_written(monkeypatch: pytest
         await owned.commit()
     await asyncio.gather(owned.commit(), owned.commit())
     assert len(writes) == 1
+
+
+class Store:
+    """A store that writes down what it is asked for; fencing waits for a word."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.fencing, self.go_on = threading.Event(), threading.Event()
+
+    def fence(self) -> None:
+        """Wait as a broker does."""
+        self.asked.append("fence")
+        self.fencing.set()
+        assert self.go_on.wait(10)
+
+    def restore(self, *_: object) -> int:
+        """Have nothing."""
+        self.asked.append("restore")
+        return 0
+
+    def close(self) -> None:
+        """Let go."""
+        self.asked.append("close")
+
+
+async def test_a_partition_let_go_of_before_its_take_fences_nobody(owned: Owned):
+    """Its new owner would lose a transaction to it."""
+    store = owned._store = Store()  # type: ignore[assignment]
+    owned.restored = False
+    await owned.close()
+    with pytest.raises(FencedError, match="let go"):
+        owned.take()
+    assert store.asked == ["close"]
+    assert not owned.restored
+
+
+async def test_a_partition_let_go_of_during_its_take_is_closed_after_it(monkeypatch: pytest.MonkeyPatch):
+    """Without a restore, without the process' end, and with nothing left open."""
+    owner, store = owner_of(Partition())[0], Store()
+    failures: list[BaseException] = []
+    owner._end = failures.append
+    owner.owned.clear()
+    monkeypatch.setattr("streams.worker.owned.Store", lambda *_: store)
+    owner.assign([3])
+    owned = owner.owned[3]
+    await asyncio.to_thread(store.fencing.wait, 10)
+    owner.assign([])
+    await asyncio.sleep(0.05)
+    assert store.asked == ["fence"]
+    store.go_on.set()
+    await asyncio.gather(*owner._closing)
+    assert (store.asked, owned.restored, failures) == (["fence", "close"], False, [])
