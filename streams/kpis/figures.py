@@ -60,6 +60,8 @@ class Figures:
         self._agents: dict[str, dict[int, AgentNow]] = {}
         self._counters: dict[Place, dict[int, Counters]] = {}
         self._partitions: dict[int, PartitionStatus] = {}
+        self.idle: frozenset[int] = frozenset()
+        """Partitions of which the reader of the topics knows that every event is counted: they make nothing provisional."""
         self._coverage = Coverage(policy, self._panes, self._partitions)
 
     # Records in
@@ -302,11 +304,20 @@ class Figures:
         queue = group[1] or query.queue
         return sum(agent.state != "offline" and (queue is None or queue in agent.queues) for agent in self.agents())
 
+    def _settled_us(self) -> int:
+        """Return the event time that every partition has reached: what it leaves behind can be final.
+
+        The smallest watermark of the partitions that ever had an event, since one that lags still takes events that were sent long ago.
+        Those that are `idle` do not hold the others up; when all are, the largest watermark counts.
+        """
+        reached = [status.watermark for number, status in self._partitions.items() if number not in self.idle]
+        return min((watermark for watermark in reached if watermark), default=self.watermark_us or 0)
+
     def _statuses(self, query: Query, end: int) -> dict[bool, str]:
         """Return the status of figures that a returning customer can change (True), and of the others (False)."""
-        watermark = self.watermark_us or 0
-        if end > max(watermark, query.now_us if query.live else 0):
+        if end > max(self.watermark_us or 0, query.now_us if query.live else 0):
             return {True: "open", False: "open"}
+        watermark = self._settled_us()
         lateness = self.policy.lateness
         window = max(limits.return_window for limits in (self.policy.defaults, *self.policy.queues.values()))
         return {

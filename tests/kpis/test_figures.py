@@ -18,6 +18,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.events import Event
+from schemas.rows import Figure
 from streams.engine.policy import DAY, EVERYTHING, HOUR, MINUTE, SECOND, Policy, QueuePolicy
 from streams.errors import InputError
 from streams.kpis.figures import Figures, Query
@@ -225,3 +226,46 @@ def test_a_state_that_goes_on_is_in_the_hours_that_it_spans() -> None:
     now = MIDNIGHT + 11 * HOUR + 30 * MINUTE
     assert agents_time(figures, "hour", MIDNIGHT + 12 * HOUR, now) == {"09": 1200, "10": 3600, "11": 1800, None: 6600}
     assert agents_time(figures, "weekday", MIDNIGHT + 12 * HOUR, now) == {"monday": 6600, None: 6600}
+
+
+# Statuses
+
+
+def lagging(newest: int) -> Figures:
+    """Return the figures of two partitions: one has events up to a time, the other only at 10:00."""
+    partitions = [
+        [event("queued", after(at), f"{number}-{at}", queue="near") for at in (MIDNIGHT + 10 * HOUR, last)]
+        for number, last in enumerate((newest, MIDNIGHT + 10 * HOUR + SECOND))
+    ]
+    return read(POLICY, partitions)
+
+
+def statuses(figures: Figures) -> tuple[str, str]:
+    """Return the status of the first day's visits, and of its resolutions, which a returning customer can change."""
+    kpis: dict[str, Figure] = figures.rows(Query(MIDNIGHT, MIDNIGHT + DAY))[-1].kpis
+    return kpis["entered"].status, kpis["first_contact_resolution"].status
+
+
+def test_a_day_is_open_then_provisional_then_final() -> None:
+    """Until it ends; until no late event can come; and with the window of a customer's return for resolutions."""
+    found = []
+    for days in (0.5, 1, 2.99, 3, 9.99, 10):
+        figures = lagging(MIDNIGHT + round(days * DAY))
+        figures.idle = frozenset({1})
+        found.append(statuses(figures))
+    assert found == [
+        ("open", "open"),
+        ("provisional", "provisional"),
+        ("provisional", "provisional"),
+        ("final", "provisional"),
+        ("final", "provisional"),
+        ("final", "final"),
+    ]
+
+
+def test_a_partition_that_lags_leaves_figures_provisional() -> None:
+    """Unless the reader is told that nothing is left to read there."""
+    figures = lagging(MIDNIGHT + 20 * DAY)
+    assert statuses(figures) == ("provisional", "provisional")
+    figures.idle = frozenset({1})
+    assert statuses(figures) == ("final", "final")
