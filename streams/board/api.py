@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from streams.board.broadcast import CLIENTS, Broadcast
+from streams.board.broadcast import CLIENTS, KEYS, Broadcast
 from streams.board.exporter import Exporter
 from streams.board.feed import Feed
 from streams.board.parameters import BadRequestError, asked, stream_asked
@@ -242,8 +242,10 @@ def _given(request: web.Request) -> dict[str, list[str]]:
 async def _stream(request: web.Request) -> web.StreamResponse:
     key = stream_asked(_given(request))
     broadcast = request.app[BROADCAST]
-    if broadcast.clients >= CLIENTS:
-        return _problem(503, f"{CLIENTS} wallboards are connected already; another board can serve more.")
+    await asyncio.to_thread(request.app[VIEW].check, key[1], key[2])
+    if not broadcast.has_room(key):
+        text = f"{CLIENTS} wallboards are connected already, or {KEYS} that differ; another board can serve more."
+        return _problem(503, text)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
     messages = broadcast.messages(key)

@@ -1,5 +1,7 @@
 """Server-sent events: a snapshot at most half a second after a change, a beat every second.
 
+A snapshot that fails is logged, tried again every second, and told to its clients by beats that say so: their figures are stale.
+
 One snapshot is computed for all who look at the same window, and each client keeps only the newest that it has not been sent: a slow
 client skips, and costs at most two snapshots of memory, however long it stays.
 """
@@ -7,6 +9,7 @@ client skips, and costs at most two snapshots of memory, however long it stays.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +17,26 @@ from contextlib import suppress
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
-from streams.board.view import View
+from streams.board.view import Beat, View
+from streams.telemetry import Fact
 
 PAUSE: Final = 0.4
 """Seconds between two snapshots at least."""
 SLIDE: Final = 10.0
 """Seconds after which a window has moved, so that a snapshot is due though nothing happened."""
 BEAT: Final = 1.0
+AGAIN: Final = 1.0
+"""Seconds after which a snapshot that failed is tried again."""
 CLIENTS: Final = 500
+KEYS: Final = 100
+"""Different windows, channels and queues looked at: a snapshot is computed for each."""
+FAILED: Final = "failed"
 Key = tuple[str, str | None, str | None]
+_log = logging.getLogger("streams.board")
+_failed = Fact(logging.ERROR, "A snapshot failed; its wallboards are told that their figures are stale.", logger=_log)
+_recovered = Fact(logging.INFO, "Snapshots succeed again.", logger=_log)
 
 
 class Client:
@@ -55,6 +68,7 @@ class Broadcast:
     def __init__(self, view: View) -> None:
         self._view = view
         self._clients: dict[Key, set[Client]] = {}
+        self._failing: set[Key] = set()
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         # A thread of its own: long questions to the API must not hold up the wallboards.
@@ -71,6 +85,10 @@ class Broadcast:
         """Return how many clients are connected."""
         return sum(map(len, self._clients.values()))
 
+    def has_room(self, key: Key) -> bool:
+        """Tell whether one more client may look at this."""
+        return self.clients < CLIENTS and (key in self._clients or len(self._clients) < KEYS)
+
     async def close(self) -> None:
         """Stop computing."""
         self._view.feed.changed = lambda: None
@@ -83,33 +101,49 @@ class Broadcast:
         client = Client()
         self._clients.setdefault(key, set()).add(client)
         try:
-            client.offer(await self._compute(key))
+            await self._refresh(key, [client])
             while True:
                 snapshot = await client.take()
-                yield (
-                    message("snapshot", snapshot)
-                    if snapshot
-                    else message("beat", msgspec.json.encode(self._view.beat()))
-                )
+                yield message("snapshot", snapshot) if snapshot else message("beat", self._beat(key))
         finally:
             self._clients[key].discard(client)
             if not self._clients[key]:
                 del self._clients[key]
+                self._failing.discard(key)
 
     async def _run(self) -> None:
         while True:
-            slid = SLIDE - time.time() % SLIDE + 0.01
+            due = AGAIN if self._failing else SLIDE - time.time() % SLIDE + 0.01
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), slid)
+                await asyncio.wait_for(self._changed.wait(), due)
             self._changed.clear()
             for key in list(self._clients):
-                snapshot = await self._compute(key)
-                for client in list(self._clients.get(key, ())):
-                    client.offer(snapshot)
+                await self._refresh(key)
             await asyncio.sleep(PAUSE)
+
+    async def _refresh(self, key: Key, clients: list[Client] | None = None) -> None:
+        """Compute a snapshot and offer it to these clients, else to all of its key."""
+        try:
+            snapshot = await self._compute(key)
+        except Exception as error:  # noqa: BLE001 - the others must go on, whatever it is
+            if key in self._clients and key not in self._failing:
+                self._failing.add(key)
+                _failed(window=key[0], channel=key[1], queue=key[2], error=repr(error))
+            return
+        if key in self._failing:
+            self._failing.discard(key)
+            _recovered(window=key[0], channel=key[1], queue=key[2])
+        for client in list(self._clients.get(key, ())) if clients is None else clients:
+            client.offer(snapshot)
 
     async def _compute(self, key: Key) -> bytes:
         return await self._loop.run_in_executor(self._thread, lambda: msgspec.json.encode(self._view.snapshot(*key)))
+
+    def _beat(self, key: Key) -> bytes:
+        beat: Beat = self._view.beat()
+        if key in self._failing and beat.feed.state == "live":
+            beat = structs.replace(beat, feed=structs.replace(beat.feed, state=FAILED))
+        return msgspec.json.encode(beat)
 
 
 def message(event: str, data: bytes) -> bytes:

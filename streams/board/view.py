@@ -274,6 +274,14 @@ class View:
 
     # Snapshots
 
+    def check(self, channel: str | None, queue: str | None) -> None:
+        """Raise `BadRequestError` for a channel or queue that nobody has heard of, once the figures are complete."""
+        with self.feed.lock:
+            known = not self.feed.ready or is_known(self.feed.figures.queues(), channel, queue)
+        if not known:
+            name, seen = ("channel", channel) if queue is None else ("queue", queue)
+            raise BadRequestError(name, seen, "one that is configured or that an event has named")
+
     def snapshot(self, name: str, channel: str | None = None, queue: str | None = None) -> Snapshot:
         """Return what the wallboard shows for a window."""
         now_us = self.now_us()
