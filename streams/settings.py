@@ -1,8 +1,8 @@
 """Every setting, where it comes from, and what it may be.
 
 A TOML file gives them (``--config``, or ``centralita.toml`` in the working folder), and a variable ``CENTRALITA_<SECTION>_<KEY>``
-overrides one; ``CENTRALITA_KAFKA`` is the bootstrap servers. Unknown keys and bad values stop the start with a message that
-names the key, the value seen and what was expected.
+overrides one; ``CENTRALITA_KAFKA`` is the bootstrap servers. Unknown keys, unknown variables and bad values stop the start with a
+message that names the key, the value seen and what was expected.
 
     time_zone = "Europe/Madrid"
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 from zoneinfo import ZoneInfo
@@ -32,6 +33,7 @@ from streams.kpis.registry import BY_ID
 DEFAULT_FILE = "centralita.toml"
 Formula = Literal["SL1", "SL2", "SL3", "SL4", "SL5", "SL6", "SL7", "SL8"]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Interval = Annotated[float, Meta(ge=0.01, le=1e9)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -72,7 +74,7 @@ class WorkerSettings:
     """The worker: its name in Kafka, its times in seconds, and where its health is served."""
 
     application_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = "centralita"
-    commit_interval: Positive = 0.25
+    commit_interval: Interval = 0.25
     transaction_timeout: Positive = 20.0
     session_timeout: Positive = 30.0
     progress_timeout: Positive = 60.0
@@ -180,7 +182,15 @@ _SECTIONS: dict[str, Any] = {
     "privacy": PrivacySettings,
     "retention": RetentionSettings,
 }
-_ELSEWHERE = {"CENTRALITA_KAFKA", "CENTRALITA_TIME_ZONE"}
+_VARIABLES = {
+    f"CENTRALITA_{section}_{entry.name}".upper(): (section, entry.name)
+    for section, kind in _SECTIONS.items()
+    for entry in fields(kind)
+} | {"CENTRALITA_KAFKA": ("kafka", "bootstrap")}
+_ELSEWHERE = {f"CENTRALITA_{name}" for name in ("CACHE", "CONFIG", "CRASH_AT", "LOG_LEVEL", "REALDATA", "TEST_MARK")}
+"""Variables that are no settings: of the command line, of the fetched Kafka, of tests."""
+_LONGEST_WINDOW_HOURS = 65 / 60
+"""The 60 minutes of the longest sliding window, and the five by which the newest event may be ahead of the clock."""
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -189,10 +199,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     Raises ConfigurationError.
     """
     table = _read(path)
-    for name, key, text in _variables(environ):
-        table.setdefault(name, {})[key] = text
-    if "CENTRALITA_KAFKA" in environ:
-        table.setdefault("kafka", {})["bootstrap"] = environ["CENTRALITA_KAFKA"]
+    for section, key, text in _variables(environ):
+        _table(table.setdefault(section, {}), section)[key] = text
     if "CENTRALITA_TIME_ZONE" in environ:
         table["time_zone"] = environ["CENTRALITA_TIME_ZONE"]
     return _settings(table)
@@ -210,13 +218,15 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (section, key, text) of each variable that names a section of ours."""
-    for variable, text in environ.items():
-        _, _, rest = variable.partition("CENTRALITA_")
-        section, _, key = rest.lower().partition("_")
-        if variable in _ELSEWHERE or not variable.startswith("CENTRALITA_") or section not in _SECTIONS:
-            continue
-        yield section, key, text
+    """Yield (section, key, text) of each variable that is a setting; ``CENTRALITA_KAFKA`` comes last and so wins."""
+    ours = [name for name in environ if name.startswith("CENTRALITA_") and name not in _ELSEWHERE]
+    for variable in sorted(ours, key=lambda name: name == "CENTRALITA_KAFKA"):
+        if variable in _VARIABLES:
+            yield *_VARIABLES[variable], environ[variable]
+        elif variable != "CENTRALITA_TIME_ZONE" and not variable.startswith("CENTRALITA_CHAOS_"):
+            near = get_close_matches(variable, [*_VARIABLES, "CENTRALITA_TIME_ZONE", *_ELSEWHERE], 1, 0.0)[0]
+            message = f"{variable}: unknown variable, the nearest that there is: {near}"
+            raise ConfigurationError(message)
 
 
 def _settings(table: dict[str, Any]) -> Settings:
@@ -284,21 +294,14 @@ def _value(kind: Any, value: Any, where: str) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    """Check what no single value shows: the zones exist, and the timeouts are in the order that recovery needs."""
+    """Check what no single value shows: the zones exist, panes live long enough, timeouts have the order recovery needs."""
     zones = [("time_zone", settings.time_zone), ("defaults.time_zone", settings.defaults.time_zone)]
     zones += [(f'queues."{name}".time_zone', queue.time_zone) for name, queue in settings.queues.items()]
     for key, zone in zones:
         if zone is not None and not _exists(zone):
             message = f"{key}: seen {zone!r}, expected an IANA zone such as Europe/Madrid"
             raise ConfigurationError(message)
-    keep = settings.retention
-    least = keep.lateness_hours / 24 + 1
-    if min(keep.breakdown_days, keep.interval_days) < least:
-        message = (
-            f"retention: seen breakdown_days {keep.breakdown_days}, interval_days {keep.interval_days}, "
-            f"expected at least {least:g}: a day more than lateness_hours, within which a figure may change"
-        )
-        raise ConfigurationError(message)
+    _check_retention(settings)
     worker = settings.worker
     if not worker.commit_interval < worker.transaction_timeout < worker.session_timeout <= worker.progress_timeout:
         message = (
@@ -307,6 +310,44 @@ def _check(settings: Settings) -> None:
             "expected each smaller than the next"
         )
         raise ConfigurationError(message)
+
+
+def _check_retention(settings: Settings) -> None:
+    """Check that no pane goes while a figure still looks at it or an event may still change it.
+
+    A customer who returns takes a resolution back from a day as old as the window; its breakdowns may be gone by then.
+    """
+    keep = settings.retention
+    least = keep.lateness_hours / 24 + 1
+    if min(keep.breakdown_days, keep.interval_days) < least:
+        message = (
+            f"retention: seen breakdown_days {keep.breakdown_days}, interval_days {keep.interval_days}, "
+            f"expected at least {least:g}: a day more than lateness_hours, within which a figure may change"
+        )
+        raise ConfigurationError(message)
+    if keep.sliding_hours < _LONGEST_WINDOW_HOURS:
+        message = (
+            f"retention.sliding_hours: seen {keep.sliding_hours}, "
+            "expected at least 65 minutes (1.0834): the longest sliding window is 60"
+        )
+        raise ConfigurationError(message)
+    if not keep.breakdown_days <= keep.interval_days <= keep.day_days:
+        message = (
+            f"retention: seen breakdown_days {keep.breakdown_days}, interval_days {keep.interval_days}, "
+            f"day_days {keep.day_days}, expected none larger than the next"
+        )
+        raise ConfigurationError(message)
+    longest = keep.day_days - keep.lateness_hours / 24
+    queues = [("defaults", settings.defaults)] + [
+        (f'queues."{name}"', queue) for name, queue in settings.queues.items()
+    ]
+    for key, queue in queues:
+        if queue.first_contact_resolution_days > longest:
+            message = (
+                f"{key}.first_contact_resolution_days: seen {queue.first_contact_resolution_days}, "
+                f"expected at most {longest:g}: retention.day_days less lateness_hours"
+            )
+            raise ConfigurationError(message)
 
 
 def _exists(zone: str) -> bool:
