@@ -67,15 +67,16 @@ class Owned:
         self._refuse_closed()  # fencing now would end the transactions of whoever has it
         self._store.fence()
         self._refuse_closed()
-        state, kpis = _Last(self.engine.restore_state, MARKER), _Last(self.engine.restore_kpis, _STATUS)
-        records = self._store.restore(state, kpis, self._tell_progress)
-        self._finish_restoring(state.last, kpis.last)
-        start = marker.begin(
-            self.number, self.engine.offset if state.last else None, marker.look(self._settings, self.number)
-        )
+        written = self._store.written()
+        try:
+            records, known, start = self._restore()
+        except StateError as error:
+            if self._store.written() != written:  # a successor has fenced us: what we see is half before and half after
+                raise FencedError(f"partition {self.number}: another worker has taken it meanwhile") from error
+            raise
         self._refuse_closed()
         self.engine.offset = start
-        self.committed = start if state.last else 0
+        self.committed = start if known else 0
         self._told = self._counts()
         self.restored, self.progress_at = True, time.monotonic()
         self._metrics.restored.labels(str(self.number)).set(1)
@@ -84,6 +85,15 @@ class Owned:
             logger, logging.INFO, "Took a partition.",
             partition=self.number, offset=start, records=records, seconds=seconds,
         )  # fmt: skip
+
+    def _restore(self) -> tuple[int, bool, int]:
+        """Return how many records there were, whether there was a marker, and where to go on."""
+        state, kpis = _Last(self.engine.restore_state, MARKER), _Last(self.engine.restore_kpis, _STATUS)
+        records = self._store.restore(state, kpis, self._tell_progress)
+        self._finish_restoring(state.last, kpis.last)
+        known = state.last is not None
+        found = marker.look(self._settings, self.number)
+        return records, known, marker.begin(self.number, self.engine.offset if known else None, found)
 
     def apply(self, event: EventT[Any], run: Run) -> list[Refusal]:
         """Let the engine have a run and return what it refuses; it is acknowledged when its transaction has committed."""

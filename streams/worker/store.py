@@ -27,7 +27,7 @@ from streams.errors import BrokerError, ConfigurationError, FencedError, Restart
 from streams.kafka import confluent
 from streams.settings import Settings
 from streams.worker.crashes import crash_point
-from streams.worker.ends import hanging
+from streams.worker.ends import Ends, hanging
 from streams.worker.letters import Letter
 
 BATCH = 10_000
@@ -79,6 +79,15 @@ class Store:
     def restore(self, state: _Feed, kpis: _Feed, progress: _Progress) -> int:
         """Feed every committed record of both topics, oldest first; return how many there were."""
         return restore(self._settings, self._number, {self._topics.state: state, self._topics.kpis: kpis}, progress)
+
+    def written(self) -> int:
+        """Return where the state ends. Between two calls after `fence` it moves when another has become the writer."""
+        place = TopicPartition(self._topics.state, self._number)
+        try:
+            ((_, end),) = Ends(self._settings).of([place]).items()
+        except BrokerError as error:
+            raise RestartError(f"partition {self._number}: cannot be taken: {error}") from None
+        return end.high
 
     def _configuration(self) -> dict[str, object]:
         # request timeout < transaction timeout < session timeout and alarms (settings check the latter).

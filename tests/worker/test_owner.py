@@ -1,11 +1,17 @@
-"""Which partitions are waited for when rebalances follow each other faster than partitions are restored."""
+"""Taking partitions while rebalances follow each other faster than partitions are restored."""
 
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from streams.errors import FencedError, StateError
 from streams.settings import Settings
+from streams.worker.marker import Input
 from streams.worker.metrics import Metrics
+from streams.worker.owned import Owned
 from streams.worker.owner import Owner
 
 
@@ -27,3 +33,33 @@ async def test_a_partition_assigned_while_others_are_waited_for_is_waited_for_to
     assert [task.done() for task in both] == [False, False]
     done[1].set()
     await asyncio.gather(*both)
+
+
+class Store:
+    """A store without records, whose topic ends at the given offsets, one a look."""
+
+    def __init__(self, *ends: int) -> None:
+        self._ends = iter(ends)
+
+    def written(self) -> int:
+        """Return the next of them."""
+        return next(self._ends)
+
+    def fence(self) -> None:
+        """Do nothing."""
+
+    def restore(self, *_: object) -> int:
+        """Have nothing."""
+        return 0
+
+
+@pytest.mark.parametrize(("ends", "kind"), [((7, 9), FencedError), ((7, 7), StateError)])
+def test_a_successor_that_commits_during_a_restore_is_no_loss_of_state(
+    monkeypatch: pytest.MonkeyPatch, ends: tuple[int, int], kind: type[Exception]
+):
+    """The group is ahead of what was restored: a successor is, when somebody has written since (75); else state is lost."""
+    owned = Owned(Settings(), 0, Metrics(), ThreadPoolExecutor(1))
+    owned._store = Store(*ends)  # type: ignore[assignment]
+    monkeypatch.setattr("streams.worker.marker.look", lambda *_: Input(0, 9, committed=5))
+    with pytest.raises(kind):
+        owned.take()
