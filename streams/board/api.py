@@ -178,7 +178,7 @@ def _static() -> Handler:
 
 async def _kpis(request: web.Request) -> web.Response:
     view = request.app[VIEW]
-    question = asked(_given(request), view.now_us(), view.zone)
+    question = asked(_given(request), view.now_us(), view.zone_of)
     if not view.feed.ready:
         return _loading(view)
     async with request.app[QUESTIONS]:

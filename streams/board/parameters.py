@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -49,18 +49,20 @@ class Asked(NamedTuple):
     now_us: int
 
 
-def asked(given: Mapping[str, list[str]], now_us: int, zone: str) -> Asked:
-    """Return what a request for figures asks, or raise `BadRequestError`.
+def asked(given: Mapping[str, list[str]], now_us: int, zone_of: Callable[[str | None], str]) -> Asked:
+    """Return what a request for figures asks, or raise `BadRequestError`. A day is that of the zone of the queue asked for.
 
-    >>> question = asked({"window": ["15m"], "by": ["queue"]}, 1_700_000_004_000_000, "UTC")
+    >>> zone_of = lambda queue: "UTC"
+    >>> question = asked({"window": ["15m"], "by": ["queue"]}, 1_700_000_004_000_000, zone_of)
     >>> question.by, question.every, (question.end_us - question.start_us) // 60_000_000
     ('queue', 'all', 15)
-    >>> asked({"by": ["queues"]}, 0, "UTC")
+    >>> asked({"by": ["queues"]}, 0, zone_of)
     Traceback (most recent call last):
     streams.board.parameters.BadRequestError: by: seen 'queues', expected one of queue, channel, ...
     """
     one = _single(given, _ASKS_KPIS)
-    name, start, end = _span(one, now_us, zone)
+    queue = _name(one, "queue")
+    name, start, end = _span(one, now_us, zone_of(queue))
     every = _choice(one, "every", tuple(EVERY), "all")
     length = EVERY[every]
     if length is not None and (end - start) / length > MOST_STRETCHES:
@@ -77,7 +79,7 @@ def asked(given: Mapping[str, list[str]], now_us: int, zone: str) -> Asked:
         every,
         by,
         _name(one, "channel"),
-        _name(one, "queue"),
+        queue,
         _choice(one, "format", FORMATS, "json"),
         now_us,
     )

@@ -57,7 +57,7 @@ class Limits(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True, rename={"from_": "from"}):
-    """An answer of the API."""
+    """An answer of the API. `zone` is where its days begin: that of the queue asked for, else the deployment's."""
 
     zone: str
     from_: str
@@ -223,9 +223,10 @@ class View:
             watermark = self.feed.figures.watermark_us
         sums = [ledger(row.channel, row.queue, row.kpis) for row in rows] if asked.by in {None, "queue"} else []
         queues = sorted({row.queue for row in rows if row.queue is not None})
+        zone = self.zone_of(asked.queue)
         return Answer(
-            self.zone, self._time(asked.start_us), self._time(asked.end_us), asked.window, asked.every, asked.by,
-            asked.channel, asked.queue, live, self._time(asked.now_us), self._time(watermark) if watermark else None,
+            zone, _local(asked.start_us, zone), _local(asked.end_us, zone), asked.window, asked.every, asked.by,
+            asked.channel, asked.queue, live, _local(asked.now_us, zone), _local(watermark, zone) if watermark else None,
             {"*": limits(self.policy.defaults, live=live)} | {queue: limits(self.policy.of(queue), live=live) for queue in queues},
             sums, rows,
         )  # fmt: skip
@@ -285,7 +286,8 @@ class View:
     def snapshot(self, name: str, channel: str | None = None, queue: str | None = None) -> Snapshot:
         """Return what the wallboard shows for a window."""
         now_us = self.now_us()
-        start, end = window(name, now_us, self.zone)
+        zone = self.zone_of(queue)
+        start, end = window(name, now_us, zone)
         condition = self.feed.condition()
         with self.feed.lock:
             figures = self.feed.figures
@@ -297,8 +299,8 @@ class View:
             last_events = dict(self.feed.last_events)
         tiles = [self._tile(row, waiting, last_events, now_us) for row in rows]
         return Snapshot(
-            now_us // 1_000, self._time(now_us), watermark // 1_000 if watermark else None, self.zone,
-            Span(name, self._time(start), self._time(end)), feeding(condition),
+            now_us // 1_000, _local(now_us, zone), watermark // 1_000 if watermark else None, zone,
+            Span(name, _local(start, zone), _local(end, zone)), feeding(condition),
             Events(
                 sum(status.counted for status in statuses), sum(status.duplicate for status in statuses),
                 sum(sum(status.refused.values()) for status in statuses),
@@ -348,8 +350,11 @@ class View:
         )  # fmt: skip
 
     def _time(self, time_us: int) -> str:
-        moment = datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(ZoneInfo(self.zone))
-        return moment.isoformat()
+        return _local(time_us, self.zone)
+
+
+def _local(time_us: int, zone: str) -> str:
+    return datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(ZoneInfo(zone)).isoformat()
 
 
 def limits(policy: QueuePolicy, *, live: bool) -> Limits:

@@ -93,6 +93,24 @@ async def test_too_many_rows_are_refused_before_they_are_made(client):
     assert "at most 50000 rows" in (await response.json())["error"]["message"]
 
 
+async def test_today_of_a_queue_begins_at_its_own_midnight_and_the_answer_says_whose(serve):
+    policy = Policy(queues={"lima": QueuePolicy(time_zone="America/Lima"), "sales": QueuePolicy()})
+    client = await serve(view_of(policy=policy))
+    spans = {}
+    for queue in ("lima", "sales"):
+        response = await client.get("/api/v1/kpis", params={"window": "today", "queue": queue})
+        answer = await response.json()
+        snapshot = await first_snapshot(client, window="today", queue=queue)
+        assert (answer["zone"], answer["from"]) == (snapshot["zone"], snapshot["window"]["start"])
+        spans[queue] = answer["zone"], answer["from"], answer["to"]
+    assert spans == {
+        "lima": ("America/Lima", "2026-03-02T00:00:00-05:00", "2026-03-02T04:15:00-05:00"),
+        "sales": ("UTC", "2026-03-02T00:00:00+00:00", "2026-03-02T09:15:00+00:00"),
+    }
+    text = await client.get("/api/v1/kpis", params={"window": "today", "queue": "lima", "format": "csv"})
+    assert text.headers["X-Zone"] == "America/Lima"
+
+
 DAYS: dict[str, str] = {"from": "2026-02-28T00:00:00Z", "to": "2026-03-03T00:00:00Z", "every": "15m"}
 
 
@@ -112,7 +130,7 @@ async def test_a_long_question_walks_the_panes_once_and_gives_what_short_ones_gi
 async def test_who_comes_during_a_long_answer_did_not_wait_before(view, monkeypatch):
     """The lock is let go between stretches; the events of that moment change the later ones, not those before."""
     monkeypatch.setattr("streams.board.view._HELD", 0.0)
-    question = asked({name: [value] for name, value in DAYS.items()}, view.now_us(), "UTC")
+    question = asked({name: [value] for name, value in DAYS.items()}, view.now_us(), view.zone_of)
     before = view.answer(question)
     comers = iter(range(10))
 

@@ -40,26 +40,26 @@ WRONG = [
 @pytest.mark.parametrize(("given", "parameter", "seen", "expected"), WRONG)
 def test_a_wrong_parameter_is_named(given, parameter, seen, expected):
     with pytest.raises(BadRequestError) as caught:
-        asked(given, NOW, "UTC")
+        asked(given, NOW, lambda _: "UTC")
     assert (caught.value.parameter, caught.value.seen) == (parameter, seen)
     assert caught.value.expected.startswith(expected) or expected in caught.value.expected
 
 
 def test_a_range_is_read_in_any_offset_also_when_the_plus_came_unescaped():
     given = {"from": ["2026-03-01T09:00:00 01:00"], "to": ["2026-03-01T09:30:00Z"], "every": ["15m"]}
-    question = asked(given, NOW, "UTC")
+    question = asked(given, NOW, lambda _: "UTC")
     assert question.end_us - question.start_us == HOUR + 30 * MINUTE
     assert question.window is None
 
 
 def test_nothing_asked_is_the_last_half_hour():
-    question = asked({}, NOW, "UTC")
+    question = asked({}, NOW, lambda _: "UTC")
     assert (question.window, question.every, question.by) == ("30m", "all", None)
     assert question.end_us - question.start_us == 30 * MINUTE
 
 
 def test_today_begins_at_midnight_of_the_zone():
-    question = asked({"window": ["today"]}, NOW, "Europe/Madrid")
+    question = asked({"window": ["today"]}, NOW, lambda _: "Europe/Madrid")
     assert (question.start_us // HOUR) % 24 == 23
 
 
