@@ -50,7 +50,9 @@ class Store:
     def fence(self) -> None:
         """Become the partition's only writer; whoever was it before can commit nothing more."""
         self._producer = Producer(self._configuration())
-        deadline = time.monotonic() + 2 * self._patience
+        # An open transaction of the old owner may take its timeout; the watchdog must not be faster than our own error.
+        patience = min(2 * self._patience, 0.9 * self._settings.worker.progress_timeout)
+        deadline = time.monotonic() + patience
         self._until(deadline, "start", self._producer.init_transactions)
 
     def commit(self, changes: Changes, letters: Sequence[Letter]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 from confluent_kafka import KafkaException
 
 from streams.errors import FencedError, RestartError, StateError
-from streams.settings import Settings
+from streams.settings import Settings, WorkerSettings
 from streams.worker.metrics import Metrics
 from streams.worker.owned import Owned
 from streams.worker.owner import Owner
 from streams.worker.process import _Worker
+from streams.worker.store import Store as RealStore
 
 FENCED = FencedError("another has it")
 
@@ -179,3 +181,16 @@ async def test_a_partition_let_go_of_during_its_take_is_closed_after_it(monkeypa
     store.go_on.set()
     await asyncio.gather(*owner._closing)
     assert (store.asked, owned.restored, failures) == (["fence", "close"], False, [])
+
+
+@pytest.mark.parametrize(("transaction", "progress", "longest"), [(20, 60, 40), (20, 30, 27)])
+def test_fencing_gives_up_before_the_watchdog_does(
+    monkeypatch: pytest.MonkeyPatch, transaction: float, progress: float, longest: float
+):
+    """Else the process would end without the cause."""
+    waits: list[float] = []
+    worker = WorkerSettings(transaction_timeout=transaction, progress_timeout=progress, session_timeout=25)
+    store = RealStore(Settings(worker=worker), 0)
+    monkeypatch.setattr(store, "_until", lambda deadline, *_: waits.append(deadline - time.monotonic()))
+    store.fence()
+    assert waits == [pytest.approx(longest, abs=1)]
