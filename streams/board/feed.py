@@ -47,7 +47,9 @@ _unread = Fact(logging.ERROR, "A record of the figures cannot be read and is lef
 
 
 class Loads(Protocol):
-    """What the feed fills."""
+    """What the feed fills; ``idle`` are the partitions of which all events are counted."""
+
+    idle: frozenset[int]
 
     def load(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take one record of the topic; no value deletes."""
@@ -214,6 +216,7 @@ class Feed(Generic[F]):
                 self._answered = self._clock()
                 with self.lock:
                     done = {number: status.offset for number, status in self.figures.partitions().items()}
+                    self.figures.idle = frozenset(number for number, end in ends.items() if done.get(number, 0) >= end)
                 self._progress.see(ends, done, self._clock())
             lost = self.condition().state == "disconnected"
             if lost != was_lost:

@@ -65,3 +65,4 @@ def gather(crew: Crew, summaries: Sequence[Summary], found: Counted) -> None:
             begin = int(start) * SECOND
             found.first = begin if found.first is None else min(found.first, begin)
             found.last = max(found.last or 0, begin + int(length) * SECOND)
+    found.figures.idle = frozenset(found.figures.partitions())
