@@ -67,7 +67,7 @@ class Store:
         except KafkaException as error:
             raise self._refused(error.args[0], "write") from None
         crash_point("after-produce")
-        producer.flush(max(0.0, deadline - time.monotonic()))
+        self._flush(deadline)
         crash_point("before-commit")
         self._until(deadline, "commit", producer.commit_transaction)
         crash_point("after-commit")
@@ -136,8 +136,19 @@ class Store:
 
     def _drain(self, deadline: float) -> None:
         """Wait until the full queue of the producer is sent."""
-        if self._open().flush(max(0.0, deadline - time.monotonic())):
+        if self._flush(deadline):
             raise FencedError(f"partition {self._number}: the broker took no records for {self._patience} s")
+
+    def _flush(self, deadline: float) -> int:
+        """Wait until what was produced is sent; return how many records are not."""
+        try:
+            left: int = self._open().flush(max(0.0, deadline - time.monotonic()))
+        except (KafkaException, SystemError) as error:
+            # A fatal error is raised here, and as a SystemError when a failed delivery is being told of at that moment.
+            raise FencedError(
+                f"partition {self._number}: cannot write its transaction: {error.__cause__ or error}"
+            ) from error
+        return left
 
     def _until(self, deadline: float, what: str, call: Callable[[float], None]) -> None:
         """Call, again while librdkafka says that it may succeed, until the deadline; the rest is one case."""
