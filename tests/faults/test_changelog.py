@@ -30,7 +30,7 @@ from tests.harness.watcher import Watcher
 from tests.harness.workers import WorkerProcess
 
 pytestmark = pytest.mark.kafka
-TOO_SMALL, ENOUGH = "60000", "8388608"
+TOO_SMALL, ENOUGH = "8000", "8388608"
 
 
 @pytest.mark.parametrize("partitions", [1])
@@ -41,7 +41,7 @@ def test_fault_16_a_state_record_too_large_in_the_middle_of_a_transaction(kafka:
         worker.ready()
         records.send(kafka, topics.events, calls(20))
         wait_until_caught_up(kafka, topics)
-        records.send(kafka, topics.events, [*calls(20, first=20), *long_call(6_000), *calls(20, first=40)])
+        records.send(kafka, topics.events, [*calls(20, first=20), *long_call(900), *calls(20, first=40)])
         assert worker.exit_code() == 78, worker.tail()
         assert "max.message.bytes" in worker.tail()
         wait_until(lambda: closed(kafka, topics), 20, "a transaction stays open")
@@ -97,10 +97,10 @@ def test_fault_17_a_changelog_that_ends_in_an_abort_marker_is_restored(kafka: st
 
 @pytest.mark.timeout(240)
 def test_fault_17_a_changelog_compacted_while_it_is_restored(broker: EmbeddedKafka, own: TopicSet, tmp_path: Path):
-    """Segments of a megabyte, closed and cleaned all the time, under restarts: every restore ends, and is right."""
+    """Segments of half a second, closed and cleaned all the time, under restarts: every restore ends, and is right."""
     bootstrap = broker.bootstrap
     for topic in (own.state, own.kpis):
-        records.configure(bootstrap, topic, "segment.bytes", "1048576")
+        records.configure(bootstrap, topic, "segment.ms", "500")
         records.configure(bootstrap, topic, "min.cleanable.dirty.ratio", "0.01")
     items = list(storm(40_000, seed=71, days=3))
     with WorkerProcess(bootstrap, own.prefix, tmp_path) as worker:

@@ -40,8 +40,9 @@ def test_fault_13_workers_join_and_leave_under_load(kafka: str, topics: TopicSet
 
 def owned(kafka: str, group: str) -> list[list[int]]:
     """Return what each member of the group has, by number, in order; nothing while the group settles."""
+    admin = AdminClient({"bootstrap.servers": kafka})
     try:
-        found = AdminClient({"bootstrap.servers": kafka}).describe_consumer_groups([group])[group].result(10)
+        found = admin.describe_consumer_groups([group])[group].result(10)
     except (KafkaException, TimeoutError):  # a machine that is busy with the rebalance
         return []
     if found.state.name != "STABLE":
