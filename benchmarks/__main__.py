@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -18,6 +16,7 @@ from benchmarks.recovery import recovery
 from benchmarks.report import Section, keep
 from benchmarks.restore import restore
 from benchmarks.stream import peers, stream
+from streams import interrupts
 from streams.errors import CentralitaError
 
 ALL = (engine, memory, stream, latency, restore, recovery)
@@ -34,7 +33,7 @@ def main(ctx: click.Context, file: Path | None) -> None:
 
     Example: python -m benchmarks stream --events 200000 --alone
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.install()
     if ctx.invoked_subcommand is not None:
         return
     sections = []
@@ -68,10 +67,6 @@ def _defaults(part: click.Command) -> dict[str, object]:
         option.name: option.get_default(ctx) or () if option.multiple else option.get_default(ctx)
         for option in part.params
     }
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 for one in (*ALL, peers):

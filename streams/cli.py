@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams import interrupts
 from streams.errors import CentralitaError
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def _settings(config: Path | None) -> "Settings":
 
 
 def main() -> None:
-    """Run the command line; a CentralitaError becomes one line and its exit code, Ctrl-C becomes 130."""
+    """Run the command line; a CentralitaError becomes one line and its exit code, Ctrl-C (or SIGTERM) becomes 130."""
+    interrupts.install()
     try:
         code = group.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -25,7 +25,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
-from types import FrameType
 
 import click
 import orjson
@@ -76,14 +75,9 @@ def command(ctx: click.Context, port: int, speed: float, data: Path | None, *, b
     """
     if not is_free(port):
         raise ConfigurationError(f"--port: seen {port}, which is in use: choose another, such as {free_port()}")
-    signal.signal(signal.SIGTERM, _interrupt)
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt), _folder(data) as folder:
         Demo(folder, port, speed, console, *_chosen(ctx)).run(browser=browser)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _chosen(ctx: click.Context) -> tuple[KafkaSettings, list[str]]:

@@ -1,8 +1,6 @@
 """The command `centralita broker`."""
 
-import signal
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -26,7 +24,6 @@ def command(port: int, data: Path) -> None:
 
     Example: centralita broker --port 9092 --data ./kafka
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     broker = EmbeddedKafka(data, port)
     try:
         broker.start(_tell)
@@ -35,11 +32,6 @@ def command(port: int, data: Path) -> None:
     finally:
         broker.stop()
     raise BrokerError(f"Kafka ended by itself with exit code {code}; see {broker.log}")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Let a supervisor's SIGTERM stop the broker as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 def _tell(done: int, total: int) -> None:

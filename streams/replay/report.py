@@ -6,12 +6,10 @@ The figures are those of the board for the same range: the same engine, the same
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 import click
@@ -104,16 +102,11 @@ def command(  # noqa: PLR0913, PLR0917 - a parameter an option
         raise InputError(f"--to: seen {end}, expected a time after --from ({start})")
     if not files and wanted.start_us is None:
         raise click.UsageError("expected FILE..., or --from for a range of the topic")
-    signal.signal(signal.SIGTERM, _interrupt)
     counted = _of_files(files, settings, wanted, processes) if files else _of_topic(settings, wanted, processes)
     _tell_refused(counted)
     _print(counted, settings, wanted)
     if files and counted.refused:
         raise click.exceptions.Exit(1)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _of_files(files: tuple[str, ...], settings: Settings, wanted: Wanted, processes: int) -> Counted:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from itertools import islice
 from statistics import fmean
-from types import FrameType
 
 import click
 from msgspec import Struct
@@ -101,12 +99,7 @@ def command(load: Callable[[], Settings], /, **options: object) -> None:
     Example: centralita simulate --events 1000000 --garbage 0.01 --output calls.ndjson.gz
     """
     chosen = Options(**options)  # type: ignore[arg-type]  # click gives each option its type
-    signal.signal(signal.SIGTERM, _interrupt)
     run(chosen, _output(chosen, load))
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _output(options: Options, load: Callable[[], Settings]) -> Output:

@@ -14,6 +14,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.errors import BrokerError, TopicError
+from streams.interrupts import HELD
 from streams.kafka import confluent
 from streams.settings import KafkaSettings
 
@@ -48,32 +49,38 @@ class Sender:
         acknowledge = partial(self._acknowledged, mark)
         while True:
             try:
-                self._producer.produce(self.topic, value, key, on_delivery=acknowledge)
+                with HELD:
+                    self._producer.produce(self.topic, value, key, on_delivery=acknowledge)
                 break
             except BufferError:
-                self._producer.poll(0.1)
+                self._poll(0.1)
             except KafkaException as error:
                 raise BrokerError(f"Kafka at {self._bootstrap} does not take events: {error.args[0].str()}") from None
             self._fail()
-        self._producer.poll(0)
+        self._poll(0)
         self._fail()
 
     def poll(self, seconds: float = 0.0) -> None:
         """Take acknowledgements for a while."""
-        self._producer.poll(seconds)
+        self._poll(seconds)
         self._fail()
 
     def flush(self, seconds: float | None = None) -> bool:
         """Wait until all is acknowledged (or failed, or ``seconds`` have passed); tell whether all is."""
         end = None if seconds is None else time.monotonic() + seconds
         while self.waiting and self.error is None and (end is None or time.monotonic() < end):
-            self._producer.flush(0.2)
+            with HELD:
+                self._producer.flush(0.2)
         return not self.waiting
 
     def drop(self) -> None:
         """Forget what was not sent, so that ending the process does not wait for it."""
         self._producer.purge()
-        self._producer.poll(0)
+        self._poll(0)
+
+    def _poll(self, seconds: float) -> None:
+        with HELD:
+            self._producer.poll(seconds)
 
     @property
     def first_waiting(self) -> int | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from types import FrameType
 
 import click
 from rich.console import Console
@@ -46,17 +44,12 @@ def command(load: Callable[[], Settings], files: tuple[str, ...], from_line: int
     loaded = load()
     sender = Sender(loaded.kafka, TopicSet(loaded.kafka.prefix).events)
     sender.check()
-    signal.signal(signal.SIGTERM, _interrupt)
     with _bar(files, quiet=quiet) as bar:
         transfer = Transfer(files, sender, bar)
         transfer.run(loaded.privacy.customer_key_secret, from_line)
     click.echo(f"{sender.delivered:,} events sent, {transfer.bad:,} bad lines skipped")
     if transfer.bad:
         raise click.exceptions.Exit(1)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 @dataclass(slots=True)
