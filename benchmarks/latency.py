@@ -14,7 +14,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -104,11 +104,10 @@ class Observers:
         return asked >= number and bool(self.streamed) and self.streamed[-1].number >= number
 
     def _follow(self, look: Callable[[], None], every: float) -> None:
-        while not self._stop.wait(every):
-            try:
+        while not self._stop.is_set():
+            with suppress(OSError, http.client.HTTPException):
                 look()
-            except (OSError, http.client.HTTPException):
-                continue
+            self._stop.wait(every)
 
     def _ask(self) -> None:
         status = msgspec.json.decode(self._board.get("/api/v1/status"), type=Status)
@@ -229,7 +228,7 @@ def _section(
         Line(f"{name}: processor an event, start included", used / len(sent) * 1e6, "us") for name, used in cpu.items()
     ]
     lines.append(Line("a scrape of /metrics", percentile(sorted(observers.scrape_seconds), 0.5) * 1000, "ms"))
-    reached = len(sent) / ((sent[-1].due_us - sent[0].due_us) / 1e6)
+    reached = len(late) / ((late[-1].due_us - begin) / 1e6)
     notes = (
         f"asked for {rate:,.0f}/s, sent {reached:,.0f}/s for {seconds:.0f} s, the first {WARM_UP:.0f} s not counted; {len(late):,} events",
         "broker, producer, worker, board and those who look share the cores",

@@ -10,6 +10,7 @@ import gc
 import sys
 import time
 from array import array
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,17 +45,11 @@ def outcome(folder: Path) -> list[Due]:
     return [Due(*flat[at : at + _ROW]) for at in range(0, len(flat), _ROW)]
 
 
-def _made(rate: float, seconds: float) -> tuple[int, list[Sent]]:
-    """Return the launch (microseconds) and events from then on."""
-    count = round(rate * seconds)
-    center = live(rate)
-    launch = time.time_ns() // 1000 + round((2 + count / 50_000) * SECOND)
-    made: list[Sent] = []
-    for sent in encoded(events(center.lasting(launch, None), SEED)):
-        made.append(sent)
-        if len(made) >= count:
-            break
-    return launch, made
+def _made(rate: float, seconds: float) -> list[Sent]:
+    """Return the events of so many seconds from soon on; the first is a burst of agents who sign in."""
+    launch = time.time_ns() // 1000 + round((2 + rate * seconds / 50_000) * SECOND)
+    stream = encoded(events(live(rate).lasting(launch, None), SEED))
+    return list(takewhile(lambda sent: sent.time_us < launch + seconds * SECOND, stream))
 
 
 def _send(bootstrap: str, topic: str, made: list[Sent]) -> list[Due]:
@@ -86,7 +81,7 @@ def _send(bootstrap: str, topic: str, made: list[Sent]) -> list[Due]:
 @click.argument("file", type=click.Path(path_type=Path))
 def main(bootstrap: str, topic: str, rate: float, seconds: float, file: Path) -> None:
     """Send RATE events a second for SECONDS seconds, and write what became of them."""
-    _, made = _made(rate, seconds)
+    made = _made(rate, seconds)
     gc.freeze()
     gc.disable()
     flat = array("q")
