@@ -9,8 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import faust
@@ -48,6 +46,9 @@ class App(faust.App):
 
     BootStrategy = Boot
     fail: Fail
+
+    def _create_directories(self) -> None:
+        """Make none: they are for tables, and a killed worker would leave them behind."""
 
     async def crash(self, reason: BaseException) -> None:
         """Report what ended a service of Faust."""
@@ -92,7 +93,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "topic_disable_leader": True,
         "web_enabled": False,
         "web_in_thread": False,
-        "datadir": Path(mkdtemp(prefix="centralita-")),
         "autodiscover": False,
     }
 
