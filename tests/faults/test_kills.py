@@ -42,10 +42,14 @@ def test_fault_3_a_death_at_a_named_point_of_a_commit(kafka: str, topics: TopicS
     with Watcher(kafka, topics), WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
         worker.kill()
         worker.start(CENTRALITA_CRASH_AT=point)
-        for first in range(0, len(items), 1_000):
-            send(kafka, topics, items[first : first + 1_000])
-            time.sleep(0.3)
+        wait_until(lambda: worker.problems() == [] or not worker.running, 60, f"not ready: {worker.tail()}")
+        sent = 0
+        while worker.running and sent < len(items):  # a commit takes what has come: many small sends are many commits
+            send(kafka, topics, items[sent : sent + 100])
+            sent += 100
+            time.sleep(0.2)
         assert worker.exit_code() == -9
+        send(kafka, topics, items[sent:])
         worker.start().ready()
         wait_until_caught_up(kafka, topics)
         assert_invariants(kafka, topics, garbage(items))
