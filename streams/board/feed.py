@@ -59,6 +59,8 @@ class Loads(Protocol):
 
 
 F = TypeVar("F", bound=Loads)
+Place = tuple[str | None, str | None]
+"""Channel and queue."""
 
 
 class Condition(NamedTuple):
@@ -84,9 +86,8 @@ class Feed(Generic[F]):
         self.ready = False
         self.version = 0
         self.loaded = 0
-        self.last_events: dict[tuple[str | None, str | None], int] = {}
-        """Milliseconds at which a queue's last event was committed."""
         self.changed: Callable[[], None] = lambda: None
+        self._committed: dict[Place, dict[int, int]] = {}
         self._kafka = kafka
         self._make = figures
         self._clock = clock
@@ -155,7 +156,7 @@ class Feed(Generic[F]):
             self.figures = self._make()
             self.ready = False
             self.loaded = 0
-            self.last_events = {}
+            self._committed = {}
 
     def _tail(self, consumer: Any, ends: Ends) -> None:
         held: dict[int, list[Any]] = {}
@@ -192,11 +193,22 @@ class Feed(Generic[F]):
         try:
             self.figures.load(message.partition(), key, message.value())
             if key.startswith(_COUNTERS):
-                _, channel, queue = decode_key(key)
-                place = channel, queue
-                self.last_events[place] = max(self.last_events.get(place, 0), message.timestamp()[1])
+                self._note(message)
         except (ValueError, TypeError, AttributeError) as error:  # of another version, or not ours
             _unread(partition=message.partition(), offset=message.offset(), error=str(error))
+
+    def _note(self, message: Any) -> None:
+        """Note when the events of a queue were committed in a partition; counters that are deleted leave nothing."""
+        _, channel, queue = decode_key(message.key())
+        committed = self._committed.setdefault((channel, queue), {})
+        if message.value() is None:
+            committed.pop(message.partition(), None)
+        else:
+            committed[message.partition()] = message.timestamp()[1]
+
+    def last_events(self) -> dict[Place, int]:
+        """Return by channel and queue the milliseconds at which its last event was committed."""
+        return {place: max(committed.values()) for place, committed in self._committed.items() if committed}
 
     def _tell(self) -> None:
         self.version += 1

@@ -296,7 +296,7 @@ class View:
             agents = [_agent(agent) for agent in figures.agents() if queue is None or queue in agent.queues]
             statuses = list(figures.partitions().values())
             watermark = figures.watermark_us
-            last_events = dict(self.feed.last_events)
+            last_events = self.feed.last_events()
         tiles = [self._tile(row, waiting, last_events, now_us) for row in rows]
         return Snapshot(
             now_us // 1_000, _local(now_us, zone), watermark // 1_000 if watermark else None, zone,
@@ -317,7 +317,7 @@ class View:
         with self.feed.lock:
             watermark = self.feed.figures.watermark_us
             partitions = {str(number): status for number, status in sorted(self.feed.figures.partitions().items())}
-            last_events = sorted(self.feed.last_events.items(), key=lambda item: (item[0][1] or "", item[0][0] or ""))
+            last_events = sorted(self.feed.last_events().items(), key=lambda item: (item[0][1] or "", item[0][0] or ""))
         refused: Tally[str] = Tally()
         for status in partitions.values():
             refused.update(status.refused)

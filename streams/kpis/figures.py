@@ -79,8 +79,8 @@ class Figures:
             _replace(self._agents, name[0], partition, decoded)
         elif kind == "counters":
             _replace(self._counters, (name[0], name[1]), partition, decoded)
-        elif kind == "partition" and decoded is not None:
-            self._partitions[partition] = decoded
+        elif kind == "partition":
+            _put(self._partitions, partition, decoded)
 
     # The moment
 
@@ -327,10 +327,17 @@ class Figures:
 
 
 def _replace(parts: dict[Any, dict[int, Any]], key: Any, partition: int, value: Any) -> None:
+    own = parts.setdefault(key, {})
+    _put(own, partition, value)
+    if not own:
+        del parts[key]
+
+
+def _put(parts: dict[int, Any], partition: int, value: Any) -> None:
     if value is not None:
-        parts.setdefault(key, {})[partition] = value
-    elif key in parts:
-        parts[key].pop(partition, None)
+        parts[partition] = value
+    else:
+        parts.pop(partition, None)
 
 
 def _is_sliding(begin: int, end: int) -> bool:

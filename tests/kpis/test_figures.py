@@ -269,3 +269,23 @@ def test_a_partition_that_lags_leaves_figures_provisional() -> None:
     assert statuses(figures) == ("provisional", "provisional")
     figures.idle = frozenset({1})
     assert statuses(figures) == ("final", "final")
+
+
+# Deletions
+
+
+def test_figures_that_are_deleted_leave_nothing() -> None:
+    """As after a rebuild: no counters, no watermark, no agents, nobody who waits."""
+    store = Store(POLICY)
+    store.feed([event("queued", after(MIDNIGHT), "w", queue="near"), state("ana", after(MIDNIGHT), "available")])
+    figures = Figures(POLICY)
+    records = store.flush().kpis
+    for key, value in records.items():
+        figures.load(0, key, value)
+    assert (figures.watermark_us, len(figures.agents()), len(figures.counters())) == (MIDNIGHT, 1, 2)
+    for key in records:
+        figures.load(0, key, None)
+    assert figures.watermark_us is None
+    assert figures.partitions() == figures.counters() == {}
+    assert figures.agents() == []
+    assert [place.count for place in figures.waiting()] == [0]
