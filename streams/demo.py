@@ -1,7 +1,7 @@
 """The command `centralita demo`: broker, topics, worker, board and simulated traffic in one go, and nothing left afterwards.
 
     this process --+-- broker     (unless CENTRALITA_KAFKA names one)        data in a folder that goes with it, or --data
-                   +-- worker     started again when it asks for it (75) or is killed
+                   +-- worker     started again when it asks for it (75), finds no broker (69) or is killed
                    +-- board      the wallboard's address
                    +-- simulate   two hours of history at once, then live
 
@@ -254,7 +254,7 @@ class Demo:
             figures = self._figures()
             told = "the board does not answer" if figures is None else f"{figures:,} calls in the last hour"
             restarts = sum(part.restarts for part in self._parts)
-            status.update(told + (f", {restarts} restarts" if restarts else ""))
+            status.update(told + (f", restarted: {restarts}" if restarts else ""))
             time.sleep(1)
 
     def _check(self) -> None:
@@ -296,9 +296,9 @@ class Demo:
 
 
 def _restarts(code: int) -> bool:
-    """Tell whether a part is to be started again: it asked for it, or was killed.
+    """Tell whether a part is to be started again: it asked for it, found no broker, or was killed.
 
-    >>> _restarts(75), _restarts(-9), _restarts(78), _restarts(0)
-    (True, True, False, False)
+    >>> _restarts(75), _restarts(69), _restarts(-9), _restarts(78), _restarts(0)
+    (True, True, True, False, False)
     """
-    return code == RestartError.exit_code or code < 0
+    return code in {RestartError.exit_code, BrokerError.exit_code} or code < 0

@@ -1,7 +1,7 @@
 """Every error that Centralita raises on purpose, and the exit code that a command gives for it.
 
 CentralitaError                  1   anything below; also "the check found something wrong"
-├── ConfigurationError          78   a setting, an option or a configuration file is wrong (EX_CONFIG)
+├── ConfigurationError          78   a setting, an option or a configuration file is wrong, or a port is taken (EX_CONFIG)
 ├── InputError                  65   input cannot be used: a file, or all events for a minute (EX_DATAERR)
 ├── BrokerError                 69   Kafka cannot be started, reached or used (EX_UNAVAILABLE)
 │   └── TopicError              69   a topic is missing or has settings that would lose or double counts
@@ -10,7 +10,8 @@ CentralitaError                  1   anything below; also "the check found somet
     ├── FencedError             75   another worker owns the partition, or a transaction timed out
     └── StalledError            75   there was lag and no progress
 
-A supervisor restarts a process that exits with 75 and leaves alone one that exits with 78, 70, 69 or 65.
+A supervisor restarts a process that exits with 75 at once and one that exits with 69 after a pause, since Kafka may come back; it
+leaves alone one that exits with 78, 70 or 65.
 A message names the setting or field, the value seen and what was expected.
 """
 

@@ -38,6 +38,32 @@ def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys, error, code)
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("send", "-"),
+        ("simulate", "--events", "1"),
+        ("report", "--from", "2026-03-02"),
+        ("dead-letters", "list"),
+        ("dead-letters", "resend"),
+        ("rebuild", "--yes"),
+    ],
+    ids=" ".join,
+)
+def test_every_command_says_the_same_of_a_kafka_that_is_not_there(words, monkeypatch):
+    """One error, code 69, as soon as it is sure; a worker's is in tests/worker/test_topics.py."""
+    for module, name in (
+        ("streams.sources.producer", "REACH_SECONDS"),
+        ("streams.worker.resending", "REACH_SECONDS"),
+        ("streams.worker.rebuild", "TIMEOUT"),
+        ("streams.replay.topic", "_TIMEOUT"),
+    ):
+        monkeypatch.setattr(f"{module}.{name}", 0.3)
+    ended = CliRunner().invoke(cli.group, words, env={"CENTRALITA_KAFKA": "127.0.0.1:1"})
+    assert isinstance(ended.exception, BrokerError), ended.output
+    assert "Kafka" in str(ended.exception)
+
+
 def test_an_unknown_command_is_refused(monkeypatch, capsys):
     """As click does: exit code 2 and the name."""
     monkeypatch.setattr("sys.argv", ["centralita", "nothing"])

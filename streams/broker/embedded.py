@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from streams import children
 from streams.broker import jars
 from streams.broker.server_properties import HOST, free_port, is_free, server_properties
-from streams.errors import BrokerError
+from streams.errors import BrokerError, ConfigurationError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -61,9 +61,14 @@ class EmbeddedKafka:
         return self._process is not None and self._process.poll() is None
 
     def start(self, progress: jars.Progress = lambda done, total: None) -> Self:
-        """Start and wait until it answers; raise BrokerError with the end of its log when it does not."""
+        """Start and wait until it answers; raise ConfigurationError when the port is taken.
+
+        Raises BrokerError with the end of its log when it does not answer.
+        """
         if not is_free(self.port):
-            raise BrokerError(f"port {self.port} of {HOST} is in use: stop what listens there or choose another port")
+            raise ConfigurationError(
+                f"port: seen {self.port}, which is in use at {HOST}: choose another, such as {free_port()}"
+            )
         class_path = jars.class_path(progress)
         self._configure(class_path)
         self._process = self._launch(class_path)

@@ -21,7 +21,8 @@ def command(load: Callable[[], Settings], port: int | None, log_level: str) -> N
     """Process events into figures, exactly once, until stopped.
 
     Exit codes: 0 stopped and all committed; 75 start it again (nothing is lost); 70 the state needs
-    `centralita rebuild`; 69 a topic is wrong; 65 nothing but garbage comes; 78 a setting is wrong.
+    `centralita rebuild`; 69 Kafka is not there at the start, or a topic is wrong; 65 nothing but garbage comes; 78 a
+    setting is wrong, or the port is taken.
 
     Example: centralita --config centralita.toml worker --port 8081
     """

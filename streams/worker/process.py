@@ -7,6 +7,7 @@ Stopping is bounded: the last commit and leaving the group have `GRACE` seconds,
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -17,7 +18,7 @@ from typing import Any, NoReturn
 
 from aiokafka.errors import KafkaError
 
-from streams.errors import CentralitaError, RestartError
+from streams.errors import CentralitaError, ConfigurationError, RestartError
 from streams.settings import Settings
 from streams.telemetry import tell
 from streams.worker import app as faust_app
@@ -92,7 +93,7 @@ class _Worker:
 
     async def start(self, end: asyncio.Future[BaseException | None]) -> None:
         worker = self._settings.worker
-        await serve(worker.host, worker.port, self._monitor.problems, self._metrics.registry)
+        await self._serve()
         await _unless(end, asyncio.to_thread(topics.check, self._settings.kafka))
         if end.done():
             return
@@ -101,11 +102,22 @@ class _Worker:
         await _unless(end, self._app.start())
         tell(logger, logging.INFO, "The worker runs.", port=worker.port)
 
+    async def _serve(self) -> None:
+        worker = self._settings.worker
+        try:
+            await serve(worker.host, worker.port, self._monitor.problems, self._metrics.registry)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            message = f"worker.port: seen {worker.port}, which is in use at {worker.host}: choose another"
+            raise ConfigurationError(message) from None
+
     async def stop(self, *, clean: bool) -> int:
         """Commit what was applied when the end is clean, leave the group, and return the code."""
         committed = not clean or await _within(GRACE - LEAVING, self._owner.stop())
         self._owner.abandon()
-        await _within(LEAVING, self._app.stop())
+        if self._app.started:
+            await _within(LEAVING, self._app.stop())
         if committed:
             return 0
         tell(

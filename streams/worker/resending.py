@@ -14,9 +14,9 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from schemas.dead_letters import HEADER_PREFIX, Reason
 from streams.broker.topics import TopicSet
-from streams.errors import RestartError
+from streams.errors import BrokerError, RestartError, TopicError
 from streams.kafka import confluent
-from streams.settings import Settings
+from streams.settings import KafkaSettings, Settings
 from streams.worker.letters import Headers, attempt
 from streams.worker.store import reader
 
@@ -24,6 +24,7 @@ MOST_ATTEMPTS = 3
 CHUNK = 1_000
 """Letters in one transaction."""
 TIMEOUT = 30.0
+REACH_SECONDS = 15.0
 
 
 class Kept(NamedTuple):
@@ -52,12 +53,12 @@ class Outcome(NamedTuple):
 
 
 def letters(settings: Settings) -> Iterator[Kept]:
-    """Yield the letters from the beginning up to the ends of now."""
+    """Yield the letters from the beginning up to the ends of now; raise BrokerError without Kafka, TopicError without the topic."""
     consumer = reader(settings, f"{settings.worker.application_id}-letters")
     try:
-        yield from _letters(consumer, TopicSet(settings.kafka.prefix).dead_letters, resume=False)
+        yield from _letters(consumer, settings.kafka, resume=False)
     except KafkaException as error:
-        raise RestartError(f"dead letters cannot be read: {error.args[0].str()}") from None
+        raise BrokerError(f"dead letters cannot be read: {error.args[0].str()}") from None
     finally:
         consumer.close()
 
@@ -72,7 +73,8 @@ class Resender:
         self._producer = Producer(confluent(settings.kafka, transactional_id=self._name, compression_type="lz4"))
 
     def start(self) -> None:
-        """Become the only one; blocks."""
+        """Become the only one; blocks. Raise BrokerError without Kafka, TopicError without the topic."""
+        _partitions(self._producer, self._settings.kafka)
         try:
             self._producer.init_transactions(TIMEOUT)
         except KafkaException as error:
@@ -91,7 +93,7 @@ class Resender:
     def _resend(self, consumer: Consumer, reason: Reason, limit: int) -> Outcome:
         sent = parked = 0
         chunk: list[Kept] = []
-        for letter in _letters(consumer, self._topics.dead_letters, resume=True):
+        for letter in _letters(consumer, self._settings.kafka, resume=True):
             chunk.append(letter)
             if letter.header("reason") == reason:
                 sent += not letter.parked
@@ -123,8 +125,19 @@ class Resender:
         self._producer.produce(self._topics.events, letter.value, letter.key, number, headers=headers)
 
 
-def _letters(consumer: Consumer, topic: str, *, resume: bool) -> Iterator[Kept]:
-    places = [TopicPartition(topic, number) for number in consumer.list_topics(topic, TIMEOUT).topics[topic].partitions]
+def _partitions(client: Consumer | Producer, kafka: KafkaSettings) -> list[TopicPartition]:
+    topic = TopicSet(kafka.prefix).dead_letters
+    try:
+        found = client.list_topics(topic, REACH_SECONDS).topics[topic]
+    except KafkaException as error:
+        raise BrokerError(f"Kafka at {kafka.bootstrap} cannot be reached: {error.args[0].str()}") from None
+    if found.error is not None:
+        raise TopicError(f"{topic}: {found.error.str()}: create it with `centralita topics`")
+    return [TopicPartition(topic, number) for number in found.partitions]
+
+
+def _letters(consumer: Consumer, kafka: KafkaSettings, *, resume: bool) -> Iterator[Kept]:
+    places = _partitions(consumer, kafka)
     committed = consumer.committed(places, TIMEOUT) if resume else places
     begun = {place.partition: place.offset for place in committed}
     left: dict[int, int] = {}

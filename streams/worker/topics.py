@@ -10,21 +10,16 @@ import logging
 from typing import Final
 
 from streams.broker.topics import AT_LEAST, FREE, TopicSet, admin_client
-from streams.errors import BrokerError, RestartError, TopicError
+from streams.errors import TopicError
 from streams.settings import KafkaSettings
 
 PATIENCE_MS: Final = 5_000
 
 
 def check(kafka: KafkaSettings) -> None:
-    """Raise TopicError with all that is wrong and what mends it, or RestartError when the broker does not tell."""
+    """Raise TopicError with all that is wrong and what mends it, or BrokerError when the broker does not tell."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # every step of a connection; the error says what matters
-    try:
-        with admin_client(kafka, bootstrap_timeout_ms=PATIENCE_MS, request_timeout_ms=PATIENCE_MS) as admin:
-            problems = TopicSet(kafka.prefix).check(admin, free=FREE | AT_LEAST)
-    except BrokerError as error:
-        if getattr(error.__cause__, "retriable", False):  # it is away or starting: so may we, again
-            raise RestartError(str(error)) from error
-        raise
+    with admin_client(kafka, bootstrap_timeout_ms=PATIENCE_MS, request_timeout_ms=PATIENCE_MS) as admin:
+        problems = TopicSet(kafka.prefix).check(admin, free=FREE | AT_LEAST)
     if problems:
         raise TopicError("; ".join(problems))

@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.broker.embedded import EmbeddedKafka, answers
 from streams.broker.server_properties import free_port, is_free
-from streams.errors import BrokerError
+from streams.errors import BrokerError, ConfigurationError
 
 pytestmark = pytest.mark.kafka
 
@@ -67,7 +67,7 @@ def test_a_port_in_use_is_refused_by_name(tmp_path: Path):
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
         broker = EmbeddedKafka(tmp_path, port)
-        with pytest.raises(BrokerError, match=f"port {port} of 127.0.0.1 is in use"):
+        with pytest.raises(ConfigurationError, match=f"port: seen {port}, which is in use at 127.0.0.1"):
             broker.start()
     assert not broker.running
 

@@ -17,7 +17,7 @@ from streams.broker.embedded import EmbeddedKafka
 from tests.board.boards import BoardProcess
 from tests.harness.workers import QUICK, WorkerProcess
 
-RESTARTABLE = os.EX_TEMPFAIL
+RESTARTABLE = {os.EX_TEMPFAIL, os.EX_UNAVAILABLE}
 STOPPING = 20.0
 """Seconds that a worker told to stop may take."""
 SESSION = float(QUICK["CENTRALITA_WORKER_SESSION_TIMEOUT"])
@@ -90,7 +90,7 @@ class Fleet:
         for worker in [*self._workers, *self._guests]:
             code = worker.exit_code()
             self.exits[code] += 1
-            if code not in (0, RESTARTABLE) and worker in self._workers:
+            if code not in {0, *RESTARTABLE} and worker in self._workers:
                 self.wrong.append(f"a worker ended with {code} after SIGTERM: {worker.tail(10)}")
         self._board.kill()
 
@@ -158,7 +158,7 @@ class Fleet:
         self._stopping.pop(worker, None)
         code = worker.exit_code()
         self.exits[code] += 1
-        if code not in (0, -9, -15, RESTARTABLE) or (code == -15 and told is None and worker in self._workers):
+        if code not in {0, -9, -15, *RESTARTABLE} or (code == -15 and told is None and worker in self._workers):
             self.wrong.append(f"a worker ended with {code}: {worker.tail(10)}")
         if worker in self._guests:
             self._guests.remove(worker)

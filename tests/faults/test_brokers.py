@@ -61,7 +61,7 @@ def test_fault_8_a_broker_killed_again_and_again_under_load(broker: EmbeddedKafk
 
 
 def test_fault_8_a_broker_lost_while_restoring_asks_for_a_restart():
-    """Exit code 75, which supervisors restart, and not 69, which they leave alone."""
+    """Exit code 75: it ran, and its last commit is known; 69 is for a start without a broker."""
     settings = Settings(kafka=KafkaSettings(bootstrap=f"127.0.0.1:{free_port()}"))
     with pytest.raises(RestartError, match="partition 3: cannot be restored"):
         restore(settings, 3, {"state": lambda *_: None}, lambda *_: None)

@@ -98,9 +98,9 @@ class WorkerProcess:
         return self.exit_code(timeout)
 
     def revive(self) -> None:
-        """Start it again if it ended with 75; fail if it ended in any other way."""
+        """Start it again if it ended with 75, or with 69 as it found no broker at its start; fail if it ended in any other way."""
         if not self.running:
-            assert self.exit_code() == 75, f"ended with {self.exit_code()}: {self.tail()}"
+            assert self.exit_code() in {69, 75}, f"ended with {self.exit_code()}: {self.tail()}"
             self.start()
 
     def pause(self) -> None:

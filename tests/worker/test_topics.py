@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +11,7 @@ import pytest
 
 from streams.broker.server_properties import free_port
 from streams.broker.topics import TopicSet, admin_client
-from streams.errors import RestartError, TopicError
+from streams.errors import BrokerError, TopicError
 from streams.settings import KafkaSettings
 from streams.worker import topics as at_start
 from tests.harness import records
@@ -74,11 +75,12 @@ def test_other_numbers_of_partitions_are_refused(kafka: str, topics: TopicSet):
         at_start.check(KafkaSettings(bootstrap=kafka, prefix=topics.prefix))
 
 
-def test_a_broker_that_is_away_asks_for_a_restart(monkeypatch: pytest.MonkeyPatch):
-    """It may be starting too: 75, which a supervisor answers by starting the worker again."""
+def test_a_broker_that_is_away_at_the_start_is_named(monkeypatch: pytest.MonkeyPatch):
+    """The error of every command, with its address."""
     monkeypatch.setattr(at_start, "PATIENCE_MS", 300)
-    with pytest.raises(RestartError, match="cannot be reached"):
-        at_start.check(KafkaSettings(bootstrap=f"127.0.0.1:{free_port()}"))
+    bootstrap = f"127.0.0.1:{free_port()}"
+    with pytest.raises(BrokerError, match=f"Kafka at {bootstrap} cannot be reached"):
+        at_start.check(KafkaSettings(bootstrap=bootstrap))
 
 
 def test_sigterm_while_the_broker_is_away_ends_at_once(tmp_path: Path):
@@ -88,7 +90,19 @@ def test_sigterm_while_the_broker_is_away_ends_at_once(tmp_path: Path):
         assert worker.terminate(5) == 0, worker.tail()
 
 
-def test_a_worker_without_a_broker_asks_for_a_restart(tmp_path: Path):
-    """A supervisor starts it again until there is one."""
-    with WorkerProcess(f"127.0.0.1:{free_port()}", "absent", tmp_path) as worker:
-        assert worker.exit_code(20) == 75, worker.tail()
+def test_a_worker_without_a_broker_ends_with_69_and_one_line(tmp_path: Path):
+    """As every command does; a supervisor starts it again after a pause."""
+    bootstrap = f"127.0.0.1:{free_port()}"
+    with WorkerProcess(bootstrap, "absent", tmp_path) as worker:
+        assert worker.exit_code(20) == 69, worker.tail()
+        (line,) = worker.log.read_text().splitlines()
+        assert f"Kafka at {bootstrap} cannot be reached" in line
+
+
+def test_a_worker_whose_port_is_taken_ends_with_78_and_one_line(tmp_path: Path):
+    """Before it asks Kafka for anything."""
+    worker = WorkerProcess(f"127.0.0.1:{free_port()}", "absent", tmp_path)
+    with socket.create_server(("127.0.0.1", worker.port)), worker:
+        assert worker.exit_code(20) == 78, worker.tail()
+        (line,) = worker.log.read_text().splitlines()
+        assert f"worker.port: seen {worker.port}, which is in use at 127.0.0.1: choose another" in line
