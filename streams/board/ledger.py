@@ -18,17 +18,20 @@ from schemas.rows import Figure
 
 
 class Ledger(Struct, frozen=True):
-    """The terms of one queue, or of all; `balanced` is False when fewer than nobody would have waited."""
+    """The terms of one queue, or of all; `balanced` is False when fewer than nobody would have waited.
+
+    None is unknown: who waited in the middle of a day of which the quarters are no longer kept.
+    """
 
     channel: str | None
     queue: str | None
-    waiting_start: int
-    entered: int
-    answered: int
-    abandoned: int
-    flowed_out: int
-    waiting_end: int
-    balanced: bool
+    waiting_start: int | None
+    entered: int | None
+    answered: int | None
+    abandoned: int | None
+    flowed_out: int | None
+    waiting_end: int | None
+    balanced: bool | None
 
 
 def ledger(channel: str | None, queue: str | None, kpis: Mapping[str, Figure]) -> Ledger:
@@ -39,16 +42,22 @@ def ledger(channel: str | None, queue: str | None, kpis: Mapping[str, Figure]) -
     >>> ledger("call", "sales", figures).waiting_start
     2
     """
-    entered, answered, abandoned, flowed_out, end = (_count(kpis, name) for name in _TERMS)
-    start = end + answered + abandoned + flowed_out - entered
-    return Ledger(
-        channel, queue, start, entered, answered, abandoned, flowed_out, end, balanced=start >= 0 and end >= 0
-    )
+    entered, answered, abandoned, flowed_out, end = terms = [_count(kpis, name) for name in _TERMS]
+    start = _start([term for term in terms if term is not None])
+    balanced = None if start is None or end is None else start >= 0 and end >= 0
+    return Ledger(channel, queue, start, entered, answered, abandoned, flowed_out, end, balanced)
 
 
 _TERMS = ("entered", "answered", "abandoned", "flowed_out", "waiting")
 
 
-def _count(kpis: Mapping[str, Figure], name: str) -> int:
-    figure = kpis.get(name)
-    return int(figure.value) if figure is not None and figure.value is not None else 0
+def _start(known: list[int]) -> int | None:
+    if len(known) < len(_TERMS):
+        return None
+    entered, answered, abandoned, flowed_out, end = known
+    return end + answered + abandoned + flowed_out - entered
+
+
+def _count(kpis: Mapping[str, Figure], name: str) -> int | None:
+    value = kpis[name].value
+    return None if value is None else int(value)
