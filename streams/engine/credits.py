@@ -1,7 +1,7 @@
 """Credits: what a call adds to the panes, as a pure function of its visits and conversations.
 
-A credit is (time, group of slices, bundle of measures, bucket or None): the bundle goes to the pane of ``time`` in each slice
-of the group, of which the first also has sliding panes. Crediting (docs/kpis.md): rates to the visit's start (COHORT), counts
+A credit is (time, place, bundle of measures, bucket or None): the bundle goes to the pane of ``time`` in each slice of the place (the
+visit's, and those of who answered), of which the queue's and the agent's also have sliding panes. Crediting (docs/kpis.md): rates to the visit's start (COHORT), counts
 and waits to the outcome's time (EVENT), handling to the conversation's end (CLOSE).
 """
 
@@ -86,12 +86,11 @@ def _visit(visit: Visit, limits: QueuePolicy, slices: Slices, as_of: int) -> lis
     cohort = _ENTERED + _decided(outcome, wait, limits)
     event = _EVENT[outcome] + (wait << _WAIT[outcome])
     code = _HISTOGRAM[outcome] + bucket(wait)
-    given: list[Credit] = [(visit.start, visit.group, cohort, None), (decided, visit.group, event, code)]
+    place = visit.group
     if visit.agent is not None and outcome == CONNECTED:
-        who = slices.person(CHANNEL, visit.queue, visit.agent, visit.level)
-        given += [(visit.start, who, cohort, None), (decided, who, event, code)]
-    visit.given = given
-    return given
+        place += slices.person(CHANNEL, visit.queue, visit.agent, visit.level)
+    visit.given = [(visit.start, place, cohort, None), (decided, place, event, code)]
+    return visit.given
 
 
 def _flowed_out(visit: Visit, decided: int, limits: QueuePolicy) -> list[Credit]:
@@ -117,9 +116,12 @@ def _leg(leg: Leg, end: int, slices: Slices) -> list[Credit]:
         bundle += _HELD
     if leg.transferred:
         bundle += _TRANSFERRED
-    who = slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.level)
-    leg.given = [(end, leg.visit.group, bundle, None), (end, who, bundle, None)]
+    leg.given = [(end, _place(leg, slices), bundle, None)]
     return leg.given
+
+
+def _place(leg: Leg, slices: Slices) -> int:
+    return leg.visit.group + slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.level)
 
 
 def _resolution(
@@ -135,5 +137,4 @@ def _resolution(
         returned = next_start is not None and next_start <= began + policy.of(visit.queue).return_window
         if not returned and not call.transferred:
             bundle += _FIRST_CONTACT
-    who = slices.person(CHANNEL, visit.queue, leg.agent, leg.level)
-    return [(visit.start, visit.group, bundle, None), (visit.start, who, bundle, None)]
+    return [(visit.start, _place(leg, slices), bundle, None)]

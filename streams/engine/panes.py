@@ -8,15 +8,17 @@ behind the watermark than their retention are dropped, and what is still credite
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
+from msgspec import Struct, field
 
 from schemas.panes import Pane
 from streams.engine.credits import HISTOGRAMS
-from streams.engine.measures import SHIFT, unpack
+from streams.engine.measures import SHIFT, measures
 from streams.engine.policy import INTERVAL, SECOND, SLIDING, Days, Policy, Retention
 from streams.engine.records import Records
-from streams.engine.slices import Slice, Slices
+from streams.engine.slices import Slice, Slices, spread
 
 Changed = dict[tuple[int, int], set[int]]
 """Slices that changed, by (length, start) of their pane."""
@@ -29,6 +31,15 @@ _NEVER = 1 << 62
 
 Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
+Codes = list[tuple[int, int]]
+"""Buckets' codes, each with what to add to its count; a code may come twice."""
+
+
+class Told(Struct, frozen=True, omit_defaults=True):
+    """A `Pane` as it is written: the same JSON from a structure of all measures."""
+
+    measures: Struct
+    histograms: Counts = field(default_factory=dict)
 
 
 class Stretch:
@@ -40,8 +51,8 @@ class Stretch:
         self.bundles: dict[int, int] = {}
         self.counts: dict[int, Counts] = {}
 
-    def add(self, number: int, bundle: int, codes: dict[int, int] | None) -> None:
-        """Add a bundle, and counts by bucket code, to a slice; nothing is kept of what becomes 0."""
+    def add(self, number: int, bundle: int, codes: Codes | None) -> None:
+        """Add a bundle, and to the counts of buckets, in a slice; nothing is kept of what becomes 0."""
         total = self.bundles.get(number, 0) + bundle
         if total:
             self.bundles[number] = total
@@ -50,9 +61,9 @@ class Stretch:
         if codes:
             self._count(number, codes)
 
-    def _count(self, number: int, codes: dict[int, int]) -> None:
+    def _count(self, number: int, codes: Codes) -> None:
         counts = self.counts.setdefault(number, {})
-        for code, count in codes.items():
+        for code, count in codes:
             name, index = HISTOGRAMS[code >> 16], (code & 0xFFFF) - _HALF
             merged = counts.setdefault(name, {})
             new = merged.get(index, 0) + count
@@ -65,63 +76,67 @@ class Stretch:
         if not counts:
             del self.counts[number]
 
-    def codes(self, number: int) -> dict[int, int] | None:
-        """Return a slice's histograms as counts by bucket code."""
-        return {
-            (HISTOGRAMS.index(name) << 16) + _HALF + index: count
+    def codes(self, number: int) -> Codes:
+        """Return a slice's histograms as buckets' codes and counts."""
+        return [
+            ((HISTOGRAMS.index(name) << 16) + _HALF + index, count)
             for name, merged in self.counts.get(number, {}).items()
             for index, count in merged.items()
-        } or None
+        ]
 
 
 class Pending:
-    """Credits not yet in the totals: by start, bundles by group and counts by (group, bucket code).
+    """Credits not yet in the totals: by start, bundles by place and counts by (place, bucket code)."""
 
-    ``first`` keeps only the first slice of each group.
-    """
+    __slots__ = ("bundles", "counts", "length")
 
-    __slots__ = ("bundles", "counts", "first", "length")
-
-    def __init__(self, length: int, *, first: bool) -> None:
+    def __init__(self, length: int) -> None:
         self.length = length
-        self.first = first
         self.bundles: dict[int, dict[int, int]] = {}
         self.counts: dict[int, dict[int, int]] = {}
 
-    def add(self, time: int, group: int, bundle: int, code: int | None, sign: int) -> None:
-        """Add a bundle to the pane of ``time`` in a group, and ``sign`` to the bucket."""
+    def add(self, time: int, place: int, bundle: int, code: int | None, sign: int) -> None:
+        """Add a bundle to the pane of ``time`` in a place, and ``sign`` to the bucket."""
         start = time - time % self.length
         try:
             cells = self.bundles[start]
         except KeyError:
             cells = self.bundles[start] = {}
-        cells[group] = cells.get(group, 0) + bundle
+        cells[place] = cells.get(place, 0) + bundle
         if code is not None:
             counts = self.counts.setdefault(start, {})
-            key = group << _CODES | code
+            key = place << _CODES | code
             counts[key] = counts.get(key, 0) + sign
 
-    def take(self, groups: list[tuple[int, ...]]) -> Iterator[tuple[int, dict[int, int], dict[int, dict[int, int]]]]:
-        """Yield (start, bundles by slice, counts by slice and code) and forget them."""
+    def take(self, groups: list[tuple[int, ...]]) -> Iterator[tuple[int, dict[int, int], dict[int, Codes]]]:
+        """Yield (start, bundles by slice, codes by slice) and forget them; a slice with codes has a bundle, if only 0."""
         bundles, counts = self.bundles, self.counts
         self.bundles, self.counts = {}, {}
         for start, cells in bundles.items():
-            by_slice: dict[int, int] = {}
-            for group, bundle in cells.items():
-                if bundle:
-                    for number in groups[group][:1] if self.first else groups[group]:
-                        by_slice[number] = by_slice.get(number, 0) + bundle
-            grouped: dict[int, dict[int, int]] = {}
-            for key, count in counts.get(start, {}).items():
-                if count:
-                    group = key >> _CODES
-                    for number in groups[group][:1] if self.first else groups[group]:
-                        codes = grouped.setdefault(number, {})
-                        codes[key & _MASK] = codes.get(key & _MASK, 0) + count
-            for number, codes in grouped.items():
-                grouped[number] = {code: count for code, count in codes.items() if count}
-                by_slice.setdefault(number, 0)
-            yield start, by_slice, grouped
+            codes = _codes_by_slice(counts.get(start, {}), groups)
+            yield start, _bundles_by_slice(cells, codes, groups), codes
+
+
+def _codes_by_slice(counts: dict[int, int], groups: list[tuple[int, ...]]) -> dict[int, Codes]:
+    codes: dict[int, Codes] = {}
+    for key, count in counts.items():
+        if count:
+            item = (key & _MASK, count)
+            for number in spread(key >> _CODES, groups):
+                if number in codes:
+                    codes[number].append(item)
+                else:
+                    codes[number] = [item]
+    return codes
+
+
+def _bundles_by_slice(cells: dict[int, int], codes: dict[int, Codes], groups: list[tuple[int, ...]]) -> dict[int, int]:
+    bundles = dict.fromkeys(codes, 0)
+    for place, bundle in cells.items():
+        if bundle:
+            for number in spread(place, groups):
+                bundles[number] = bundles.get(number, 0) + bundle
+    return {number: bundle for number, bundle in bundles.items() if bundle or number in codes}
 
 
 class Floors:
@@ -141,8 +156,8 @@ class Panes:
         self._keep: Retention = policy.retention
         self._slices = slices
         self._zones: dict[str, Days] = {}
-        self._sliding = Pending(SLIDING, first=True)
-        self._intervals = Pending(INTERVAL, first=False)
+        self._sliding = Pending(SLIDING)
+        self._intervals = Pending(INTERVAL)
         self.stretches: dict[tuple[int, int], Stretch] = {}
         """By (length, start) in microseconds."""
         self.graduated = 0
@@ -152,18 +167,18 @@ class Panes:
         """What is credited to an earlier time reaches no sliding pane any more."""
         self._dropped: dict[int, int] = {}
 
-    def credit(self, time: int, group: int, bundle: int, code: int | None, sign: int) -> None:
+    def credit(self, time: int, place: int, bundle: int, code: int | None, sign: int) -> None:
         """Credit a bundle (already negative when withdrawn; ``sign`` says it for the bucket) to a time."""
-        self._intervals.add(time, group, bundle, code, sign)
+        self._intervals.add(time, place, bundle, code, sign)
         if time >= self._sliding_from:
-            self._sliding.add(time, group, bundle, code, sign)
+            self._sliding.add(time, place, bundle, code, sign)
 
-    def credit_time(self, begin: int, end: int, group: int, measure: str, sign: int) -> None:
+    def credit_time(self, begin: int, end: int, place: int, measure: str, sign: int) -> None:
         """Credit a stretch of an agent's time, split over the intervals that it spans (CLIP)."""
         shift = SHIFT[measure]
         while begin < end:
             border = min(end, begin - begin % INTERVAL + INTERVAL)
-            self._intervals.add(begin, group, sign * ((border - begin) << shift), None, sign)
+            self._intervals.add(begin, place, sign * ((border - begin) << shift), None, sign)
             begin = border
 
     @property
@@ -179,31 +194,27 @@ class Panes:
         """
         changed: Changed = {}
         self._raise_floors(watermark, max(now, watermark))
-        self._merge(self._sliding, changed)
-        self._merge(self._intervals, changed)
+        self._merge(self._sliding, self._slices.firsts, changed)
+        self._merge(self._intervals, self._slices.groups, changed)
         self._graduate(watermark, changed)
         records = [record for pane, numbers in changed.items() for record in self._records(pane, numbers)]
         records.extend(self._expire(SLIDING, max(now, watermark)))
         records.extend(self._expire(INTERVAL, watermark))
         return records
 
-    def _merge(self, pending: Pending, changed: Changed) -> None:
+    def _merge(self, pending: Pending, groups: list[tuple[int, ...]], changed: Changed) -> None:
         """Add what is pending to its panes; what belongs to a graduated interval also to its day."""
         length = pending.length
-        for start, cells, counts in pending.take(self._slices.groups):
-            graduated = length == INTERVAL and start + INTERVAL <= self.graduated
-            open_for_all = length == INTERVAL and not graduated
-            stretch = self.stretches.setdefault((length, start), Stretch())
-            numbers = changed.setdefault((length, start), set())
+        for start, cells, codes in pending.take(groups):
+            if length == SLIDING or start + INTERVAL <= self.graduated:
+                if length == INTERVAL:
+                    for number, bundle in cells.items():
+                        self._roll_up(start, number, bundle, codes.get(number), changed)
+                cells = {number: bundle for number, bundle in cells.items() if not self._expired(length, start, number)}  # noqa: PLW2901
+            add = self.stretches.setdefault((length, start), Stretch()).add
             for number, bundle in cells.items():
-                codes = counts.get(number)
-                if not bundle and not codes:
-                    continue
-                if graduated:
-                    self._roll_up(start, number, bundle, codes, changed)
-                if open_for_all or not self._expired(length, start, number):
-                    stretch.add(number, bundle, codes)
-                    numbers.add(number)
+                add(number, bundle, codes.get(number))
+            changed.setdefault((length, start), set()).update(cells)
 
     def _graduate(self, watermark: int, changed: Changed) -> None:
         """Add the intervals that no late event can reach any more to their days, once each."""
@@ -245,13 +256,11 @@ class Panes:
         self.graduated = told[0]
         _, self._floors.sliding, self._floors.breakdowns, self._floors.intervals, self._floors.days = told
 
-    def _add(
-        self, pane: tuple[int, int], number: int, bundle: int, codes: dict[int, int] | None, changed: Changed
-    ) -> None:
+    def _add(self, pane: tuple[int, int], number: int, bundle: int, codes: Codes | None, changed: Changed) -> None:
         self.stretches.setdefault(pane, Stretch()).add(number, bundle, codes)
         changed.setdefault(pane, set()).add(number)
 
-    def _roll_up(self, start: int, number: int, bundle: int, codes: dict[int, int] | None, changed: Changed) -> None:
+    def _roll_up(self, start: int, number: int, bundle: int, codes: Codes | None, changed: Changed) -> None:
         """Add an interval, or its change, to its day in the queue's zone, and to that day's hour."""
         name = self._slices.names[number]
         days = self.days_of(name.queue)
@@ -315,9 +324,10 @@ class Panes:
         stretch, head, suffixes = self.stretches[pane], _head(pane), self._slices.suffixes
         if not stretch.bundles:
             del self.stretches[pane]
+        bundles, counts = stretch.bundles, stretch.counts
         return [
-            (head + suffixes[number], _encode(Pane(unpack(stretch.bundles[number]), stretch.counts.get(number, {}))))
-            if number in stretch.bundles
+            (head + suffixes[number], _encode(Told(measures(bundles[number]), counts.get(number, _NO_COUNTS))))
+            if number in bundles
             else (head + suffixes[number], None)
             for number in numbers
         ]
@@ -333,6 +343,7 @@ class Panes:
             stretch.counts[number] = pane.histograms
 
 
+_NO_COUNTS: Final[Counts] = {}
 _encode = msgspec.json.Encoder().encode
 
 

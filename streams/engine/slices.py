@@ -16,6 +16,10 @@ BREAKDOWNS: Final = (*TRAITS, "level", "agent")
 """All breakdowns of contacts. Days are also broken down by "hour" (of the queue's zone)."""
 
 
+WHO: Final = 32
+"""Bits of a place that are a visit's group; the group of who answered is above them, 0 (no slices) when nobody did."""
+
+
 class Slice(NamedTuple):
     """What a pane is cut by; None for all."""
 
@@ -28,7 +32,8 @@ class Slice(NamedTuple):
 class Slices:
     """Numbers for slices, and for groups of them that are always credited together, as they are first seen.
 
-    A credit names a group: one number for the queue and all the traits of a visit. Only a flush looks at the slices in it.
+    A credit names its place: the group of a visit (the queue and all its traits), or that and the group of who answered it, in one
+    integer. Only a flush looks at the slices in it.
     """
 
     def __init__(self) -> None:
@@ -38,7 +43,9 @@ class Slices:
         self._people: dict[tuple[str, str, str, str | None], int] = {}
         self.names: list[Slice] = []
         self.suffixes: list[bytes] = []
-        self.groups: list[tuple[int, ...]] = []
+        self.groups: list[tuple[int, ...]] = [()]
+        self.firsts: list[tuple[int, ...]] = [()]
+        """The first slice of each group."""
 
     def number(self, name: Slice) -> int:
         """Return the number of a slice."""
@@ -56,6 +63,7 @@ class Slices:
         if known is None:
             known = self._groups[numbers] = len(self.groups)
             self.groups.append(numbers)
+            self.firsts.append(numbers[:1])
         return known
 
     def visit(self, channel: str, queue: str, traits: tuple[str | None, ...]) -> int:
@@ -70,12 +78,24 @@ class Slices:
         return known
 
     def person(self, channel: str, queue: str, agent: str, level: str | None) -> int:
-        """Return the group of who answered: the agent's slice first, then that of the level when it is known."""
+        """Return what turns a visit's group into the place of who answered it: the agent's slice first, then that of the level if known."""
         key = (channel, queue, agent, level)
         known = self._people.get(key)
         if known is None:
             names = [Slice(channel, queue, "agent", agent)]
             if level is not None:
                 names.append(Slice(channel, queue, "level", level))
-            known = self._people[key] = self.group(names)
+            known = self._people[key] = self.group(names) << WHO
         return known
+
+
+def spread(place: int, groups: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the slices of a place, of the groups that `Slices` has or of their firsts.
+
+    >>> spread(1 + (2 << WHO), [(), (7, 8), (9,)])
+    (7, 8, 9)
+    """
+    return groups[place & _GROUP] + groups[place >> WHO]
+
+
+_GROUP: Final = (1 << WHO) - 1
