@@ -8,7 +8,8 @@ from msgspec import Struct
 class Figure(Struct, frozen=True):
     """A KPI's value with what it was made of. ``value`` is None when there is nothing to divide by.
 
-    ``status`` is "open" (still filling), "provisional" (events or returning customers may still change it) or "final".
+    ``status`` is "open" (still filling), "provisional" (events or returning customers may still change it), "final", or
+    "unavailable": it is not counted by what was asked, or nothing has been counted yet at all.
     """
 
     value: float | None

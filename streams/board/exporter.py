@@ -1,6 +1,7 @@
 """The figures for Prometheus, made at each scrape: what has gone vanishes, what is known is always there.
 
-Counts of known queues are 0 when nothing happened; a ratio without a denominator has no sample. No sample has a timestamp: how old the figures
+Counts of known queues are 0 when nothing happened, and absent until a worker has told of its figures; a ratio without a denominator
+has no sample. No sample has a timestamp: how old the figures
 are is said by `contact_center_watermark_timestamp_seconds`.
 """
 
@@ -42,6 +43,8 @@ class Exporter(Collector):
         if not self._view.feed.ready:
             return
         with self._view.feed.lock:
+            if not self._view.feed.figures.has_begun:
+                return
             yield from self._counters()
             yield from self._now()
             yield from self._policy()

@@ -61,7 +61,9 @@ def _goal(name: str, policy: QueuePolicy, alarm: AlarmSettings) -> Goal:
     return Goal(target, attention, action, kpi.better or "lower", kpi.unit, alarm.minimum, per_queue=name == "waiting")
 
 
-def levels(aims: Mapping[str, Goal], kpis: Mapping[str, Figure], waiting: int, longest: float | None) -> dict[str, str]:
+def levels(
+    aims: Mapping[str, Goal], kpis: Mapping[str, Figure], waiting: int | None, longest: float | None
+) -> dict[str, str]:
     """Return the level of each figure that is beyond a bound. `longest` is the longest wait now in seconds."""
     now: dict[str, float | None] = {"waiting": waiting, "longest_wait": longest}
     found = {}

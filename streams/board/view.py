@@ -76,11 +76,14 @@ class Answer(Struct, frozen=True, rename={"from_": "from"}):
 
 
 class Tile(Struct, frozen=True):
-    """One queue of the wallboard, or all together. `longest` and `last_event` are milliseconds since the epoch."""
+    """One queue of the wallboard, or all together. `longest` and `last_event` are milliseconds since the epoch.
+
+    `waiting` is None as long as nothing has been counted.
+    """
 
     channel: str | None
     queue: str | None
-    waiting: int
+    waiting: int | None
     longest: int | None
     last_event: int | None
     policy: Limits
@@ -135,8 +138,8 @@ class Snapshot(Struct, frozen=True):
     feed: Feeding
     events: Events
     channels: int
-    available: int
-    signed_in: int
+    available: int | None
+    signed_in: int | None
     total: Tile
     queues: list[Tile]
     agents: list[Agent]
@@ -292,7 +295,7 @@ class View:
         with self.feed.lock:
             figures = self.feed.figures
             *rows, of_all = figures.rows(Query(start, end, "all", "queue", channel, queue, live=True, now_us=now_us))
-            waiting = figures.waiting()
+            waiting = figures.waiting() if figures.has_begun else None
             agents = [_agent(agent) for agent in figures.agents() if queue is None or queue in agent.queues]
             statuses = list(figures.partitions().values())
             watermark = figures.watermark_us
@@ -305,8 +308,9 @@ class View:
                 sum(status.counted for status in statuses), sum(status.duplicate for status in statuses),
                 sum(sum(status.refused.values()) for status in statuses),
             ),
-            len({tile.channel for tile in tiles}), sum(agent.state == "available" for agent in agents),
-            sum(agent.state != _SIGNED_OFF for agent in agents),
+            len({tile.channel for tile in tiles}),
+            None if waiting is None else sum(agent.state == "available" for agent in agents),
+            None if waiting is None else sum(agent.state != _SIGNED_OFF for agent in agents),
             _with_worst(self._tile(of_all, waiting, last_events, now_us), tiles), tiles, agents,
         )  # fmt: skip
 
@@ -334,12 +338,16 @@ class View:
         return Beat(self.now_us() // 1_000, feeding(self.feed.condition()))
 
     def _tile(
-        self, row: Row, waiting: list[WaitingNow], last_events: Mapping[tuple[str | None, str | None], int], now_us: int
+        self,
+        row: Row,
+        waiting: list[WaitingNow] | None,
+        last_events: Mapping[tuple[str | None, str | None], int],
+        now_us: int,
     ) -> Tile:
         policy = self.policy.of(row.queue) if row.queue is not None else self.policy.defaults
-        here = [place for place in waiting if _in(row, place.channel, place.queue)]
+        here = [place for place in waiting or () if _in(row, place.channel, place.queue)]
         longest = min((place.longest_since_us for place in here if place.longest_since_us is not None), default=None)
-        number = sum(place.count for place in here)
+        number = None if waiting is None else sum(place.count for place in here)
         aims = goals(policy, self.alarms)
         found = levels(aims, row.kpis, number, None if longest is None else (now_us - longest) / SECOND)
         events = [at for (channel, queue), at in last_events.items() if _in(row, channel, queue)]

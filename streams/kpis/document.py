@@ -36,6 +36,17 @@ a total over queues or over time is the sum of its parts, never an average of av
 So `answered` of an interval need not equal the answers in a rate of the same interval: a call that entered at 7:28 and was answered at 7:32
 is entered, and counts in the service level, at 7:15, and is answered at 7:30. Both are right, and the ledger holds in every interval:
 waiting at start + entered = answered + abandoned + flowed out + waiting at end.
+
+## What has no value
+
+| a figure is | when |
+|---|---|
+| without value, with its status | nothing to divide by; nobody waits (`longest_wait`); a moment that has passed (`longest_wait`, `agents`); who waited within a day of which only the whole is kept |
+| `unavailable` | it is not counted by what was asked (*rows by*, below), or no worker has told of its figures yet |
+
+`occupancy` and `agents` do not add up over queues: an agent of two queues is available for both, so its time is in each of them, and once in the
+total. For the same reason a row by agent has the agent's time over all queues: asked for one queue, or for a channel, it is `unavailable`, while
+the row of the queue itself has the time of everybody signed in to it.
 """
 _EXCLUDED: Final = """\
 T, the limit of short abandons, W and the longest wait are settings of each queue. A total over queues takes each queue's visits by its own

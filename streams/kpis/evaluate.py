@@ -13,15 +13,16 @@ from streams.kpis.registry import KPIS, SERVICE_LEVELS, Kpi, Terms
 
 Parts = dict[str | None, Total]
 """Sums by queue (None: agents' time over all queues)."""
+UNAVAILABLE = "unavailable"
 
 
 def figures(
-    parts: Parts, policy: Policy, by: str | None, statuses: Mapping[bool, str], *, live: bool
+    parts: Parts, policy: Policy, by: str | None, statuses: Mapping[bool, str], *, live: bool, timed: bool
 ) -> dict[str, Figure]:
     """Return every KPI of a row but those of the moment (waiting, longest wait, agents).
 
     ``parts`` are the row's sums by queue, since service level follows each queue's formula; ``statuses`` says what holds for KPIs
-    that a returning customer can change (True) and for the others (False).
+    that a returning customer can change (True) and for the others (False); ``timed``, whether agents' time is kept for such a row.
     """
     measures = {queue: unpack(total.bundle) for queue, total in parts.items()}
     together = Total()
@@ -33,8 +34,8 @@ def figures(
         if kpi.crediting == "now":
             continue
         status = statuses[kpi.follows_customers]
-        if by is not None and by not in kpi.breakdowns:
-            found[kpi.id] = Figure(None, None, None, kpi.unit, status)
+        if (by is not None and by not in kpi.breakdowns) or (kpi.crediting == "CLIP" and not timed):
+            found[kpi.id] = unavailable(kpi)
         elif kpi.id == "service_level":
             found[kpi.id] = _service_level(measures, policy, status, live=live)
         elif kpi.histogram is not None:
@@ -42,6 +43,11 @@ def figures(
         else:
             found[kpi.id] = _ratio(kpi, sums, status)
     return found
+
+
+def unavailable(kpi: Kpi) -> Figure:
+    """Return the figure of what is not counted."""
+    return Figure(None, None, None, kpi.unit, UNAVAILABLE)
 
 
 def _ratio(kpi: Kpi, sums: Mapping[str, int], status: str) -> Figure:

@@ -19,16 +19,17 @@ from streams.engine.slices import Slice
 from streams.errors import InputError
 from streams.kpis.agents import quarters_of_state, time_in_states
 from streams.kpis.coverage import Coverage, Piece
-from streams.kpis.evaluate import Parts, figures
+from streams.kpis.evaluate import Parts, figures, unavailable
 from streams.kpis.panes import PaneStore, Total
-from streams.kpis.query import TOTAL, Group, Place, Query, asked, in_total
-from streams.kpis.registry import BY, BY_ID, SLIDING_BY
+from streams.kpis.query import TOTAL, Group, Place, Query, asked, in_total, is_timed
+from streams.kpis.registry import BY, BY_ID, KPIS, SLIDING_BY
 from streams.kpis.waiting import Growth, WaitingNow, growth_since, waiting_at
 from streams.kpis.windows import split
 
 __all__ = ["AgentStatus", "Figures", "Histogram", "Query", "WaitingNow"]
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NOTHING = {kpi.id: unavailable(kpi) for kpi in KPIS}
 
 
 class AgentStatus(NamedTuple):
@@ -88,6 +89,11 @@ class Figures:
     def watermark_us(self) -> int | None:
         """Return the largest event time of all partitions, None before the first event."""
         return max((status.watermark for status in self._partitions.values()), default=0) or None
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether a worker has told of its figures."""
+        return bool(self._partitions)
 
     def partitions(self) -> dict[int, PartitionStatus]:
         """Return how far each partition is."""
@@ -162,7 +168,10 @@ class Figures:
         return growth_since(times, self._coverage)
 
     def stretch(self, query: Query, begin: int, end: int, growth: Growth) -> Iterator[Row]:
-        """Yield the rows of one stretch of a query's range; ``growth`` is that since its end."""
+        """Yield the rows of one stretch of a query's range; ``growth`` is that since its end.
+
+        Nothing is known until a partition has told how far it is: then no figure is available, not even a count of 0.
+        """
         groups = self._groups(query, begin, end)
         self._add_open_time(query, begin, end, groups)
         statuses = self._statuses(query, end)
@@ -170,8 +179,10 @@ class Figures:
         total = groups.pop(TOTAL)
         for group, parts in [*sorted(groups.items(), key=_by_name), (TOTAL, total)]:
             by = query.by if group != TOTAL else None
-            kpis = figures(parts, self.policy, by, statuses, live=query.live)
-            kpis |= self._of_the_moment(query, end, group, by, waiting.get(group))
+            kpis = _NOTHING
+            if self.has_begun:
+                kpis = figures(parts, self.policy, by, statuses, live=query.live, timed=is_timed(query, by))
+                kpis |= self._of_the_moment(query, end, group, by, waiting.get(group))
             channel, queue, breakdown, value = group
             yield Row(
                 rfc3339(begin), rfc3339(end), channel or query.channel, queue or query.queue, breakdown, value,
@@ -253,8 +264,12 @@ class Figures:
             now = self._latest(parts)
             if query.queue is not None and query.queue not in now.queues:
                 continue
-            names = [Slice(None, None), Slice(None, None, "agent", name), *(Slice(None, queue) for queue in now.queues)]
-            wanted = [of for of in names if asked(query, of) or of.breakdown is not None]
+            names = [
+                Slice(None, None),
+                Slice(None, None, "agent", name),
+                *(Slice(None, queue) for queue in set(now.queues)),
+            ]
+            wanted = [of for of in names if asked(query, of)]
             for start, bundle in self._open_time(query, now, begin, until, sliding=_is_sliding(begin, end)):
                 self._add_time(query, wanted, start, bundle, groups)
 
@@ -284,7 +299,7 @@ class Figures:
         longest = agents = None
         if query.live and asked and end > query.now_us:
             longest = self._longest_wait(query, group)
-            agents = self._agents_in(query, group) if by != "channel" else None
+            agents = self._agents_in(query, group) if by != "channel" and query.channel is None else None
         return {
             "waiting": Figure(waiting if asked else None, waiting if asked else None, None, "count", status),
             "longest_wait": Figure(longest, None, None, "s", status),

@@ -37,6 +37,15 @@ def asked(query: Query, of: Slice) -> bool:
     return query.channel in {None, of.channel} and query.queue in {None, of.queue}
 
 
+def is_timed(query: Query, by: str | None) -> bool:
+    """Tell whether agents' time is kept for a row: of no channel, and of an agent only over all queues.
+
+    >>> is_timed(Query(0, 1, queue="sales"), "agent"), is_timed(Query(0, 1, queue="sales"), None)
+    (False, True)
+    """
+    return query.channel is None and not (by == "agent" and query.queue is not None)
+
+
 def in_total(query: Query, of: Slice) -> bool:
     """Tell whether a slice, or what it is a part of, makes up the total.
 

@@ -125,7 +125,7 @@ KPIS: tuple[Kpi, ...] = (
     _count("waiting", "Waiting", "En espera", "visits without an outcome at the end of the stretch", "now",
            numerator={}, breakdowns=("queue", "channel"), better="lower"),
     Kpi(id="longest_wait", name="Longest wait", name_es="Espera más larga", formula="now - the earliest start among those waiting",
-        unit="s", crediting="now", breakdowns=("queue", "channel"), better="lower"),
+        unit="s", crediting="now", breakdowns=("queue", "channel"), better="lower", exclusions="no value when nobody waits"),
     Kpi(id="abandonment_rate", name="Abandonment rate", name_es="Tasa de abandono",
         formula="(abandoned - short) / (answered + abandoned + flowed out - short)", unit="ratio", crediting="COHORT",
         numerator=_LONG_ABANDONED, denominator=_SETTLED, better="lower",

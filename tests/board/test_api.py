@@ -295,3 +295,19 @@ async def test_a_board_that_is_loading_says_so(serve):
     assert (await client.get("/readyz")).status == 503
     assert (await client.get("/api/v1/kpis")).status == 503
     assert "contact_center_entered" not in await (await client.get("/metrics")).text()
+
+
+async def test_before_a_worker_has_counted_nothing_looks_like_a_zero(serve):
+    view = view_of([])
+    client = await serve(view)
+    assert view.feed.ready
+    for row in await rows_of(client, window="15m", by="queue"):
+        assert {(figure["value"], figure["status"]) for figure in row["kpis"].values()} == {(None, "unavailable")}
+    answer = await (await client.get("/api/v1/kpis", params={"window": "15m", "by": "queue"})).json()
+    assert {(line["entered"], line["balanced"]) for line in answer["ledger"]} == {(None, None)}
+    snapshot = await first_snapshot(client, window="15m")
+    assert {tile["waiting"] for tile in [*snapshot["queues"], snapshot["total"]]} == {None}
+    assert (snapshot["available"], snapshot["signed_in"]) == (None, None)
+    families = {family.name for family in text_string_to_metric_families(await (await client.get("/metrics")).text())}
+    assert "contact_center_board_ready" in families
+    assert not {"contact_center_entered", "contact_center_waiting", "contact_center_events"} & families

@@ -289,3 +289,34 @@ def test_figures_that_are_deleted_leave_nothing() -> None:
     assert figures.partitions() == figures.counters() == {}
     assert figures.agents() == []
     assert [place.count for place in figures.waiting()] == [0]
+
+
+def test_an_agents_time_is_known_over_all_queues_and_not_in_one() -> None:
+    """Half an hour on contacts after an hour available; in a queue it is unavailable, never the part of one state."""
+    store = Store(POLICY)
+    nine = after(MIDNIGHT + 9 * HOUR)
+    store.feed([
+        state("ana", nine, "available", queues=["near", "far"]),
+        state("ana", nine + 3600, "busy", queues=["near", "far"]),
+        event("queued", nine + 3600, "c", queue="near"),
+        event("answered", nine + 3605, "c", agent_id="ana"),
+        event("queued", nine + 5400, "d", queue="far"),
+    ])  # fmt: skip
+    figures = Figures(POLICY)
+    for key, value in store.flush().kpis.items():
+        figures.load(0, key, value)
+    query = Query(MIDNIGHT, MIDNIGHT + 12 * HOUR, by="agent")
+    (ana, _) = (row.kpis["occupancy"] for row in figures.rows(query))
+    assert (ana.numerator, ana.denominator, ana.value) == (1800, 5400, 1 / 3)
+    ana, near = (row.kpis for row in figures.rows(query._replace(queue="near")))
+    assert ana["answered"].value == 1
+    assert ana["occupancy"] == Figure(None, None, None, "ratio", "unavailable")
+    assert (near["occupancy"].numerator, near["occupancy"].denominator) == (1800, 5400)
+
+
+@pytest.mark.parametrize("by", [None, "queue", "hour", "channel"])
+def test_agents_and_their_time_are_of_no_channel(both: tuple[Figures, Figures], by: str | None) -> None:
+    """Unavailable, not 0."""
+    for row in both[0].rows(Query(*EVER, by=by, channel="call")):
+        assert row.kpis["occupancy"] == Figure(None, None, None, "ratio", "unavailable")
+        assert row.kpis["agents"].value is None

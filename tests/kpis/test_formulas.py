@@ -17,6 +17,7 @@ from tests.engine.traffic import POLICY, deliveries
 from tests.oracle import formulas
 from tests.oracle.figures import Oracle
 
+STATUS = b'{"offset":0,"sequence":1,"watermark":0,"counted":0,"duplicate":0,"refused":{}}'
 COUNTS = ("entered", "answered", "abandoned", "flowed_out", "short_abandoned")
 PERCENTILES = {"speed_of_answer": "wait_answered", "time_to_abandon": "wait_abandoned"}
 
@@ -94,8 +95,19 @@ def test_partitions_are_added_before_dividing(delivery: tuple[list[Event], list[
 
 def test_ratios_of_nothing_have_no_value() -> None:
     """None and not 0, for every queue that is configured; a count of nothing is 0."""
-    rows = Figures(POLICY).rows(Query(0, INTERVAL, by="queue"))
+    figures = Figures(POLICY)
+    figures.load(0, b'["partition"]', STATUS)
+    rows = figures.rows(Query(0, INTERVAL, by="queue"))
     assert [row.queue for row in rows] == ["kathmandu", "madrid", "new york", None]
     for row in rows:
         for name, figure in row.kpis.items():
             assert figure.value == (0 if name in (*COUNTS, "waiting") else None), name
+
+
+def test_before_a_worker_has_told_of_its_figures_nothing_is_known() -> None:
+    """Not even a count of 0, and the status says so."""
+    for row in Figures(POLICY).rows(Query(0, INTERVAL, by="queue", live=True)):
+        assert {(figure.value, figure.numerator, figure.denominator) for figure in row.kpis.values()} == {
+            (None, None, None)
+        }
+        assert {figure.status for figure in row.kpis.values()} == {"unavailable"}
