@@ -13,12 +13,13 @@ from bisect import bisect_left
 from typing import Final
 
 import msgspec
+from msgspec import Raw
 
 from schemas.agents import AgentStateChanged
 from schemas.panes import AgentNow
 from streams.engine.calls import digest
 from streams.engine.panes import Panes
-from streams.engine.policy import HOUR, MINUTE
+from streams.engine.policy import HOUR, INTERVAL, MINUTE
 from streams.engine.slices import Slice, Slices
 
 Fact = tuple[int, bytes, str, str | None, tuple[str, ...]]
@@ -32,20 +33,37 @@ MEASURE: Final = {
 RECENT: Final = 65 * MINUTE
 LONGEST_STATE: Final = 24 * HOUR
 """A state that lasts longer counts for so long only: somebody forgot to sign off, or a clock was wrong."""
-_HOUR_BYTES: Final = 8
-_facts_decoder = msgspec.msgpack.Decoder(list[tuple[int, bytes, str, str | None, tuple[str, ...]]])
+_QUARTER_BYTES: Final = 8
+_facts_decoder = msgspec.msgpack.Decoder(list[Fact])
+_encode_facts = msgspec.msgpack.Encoder().encode
+_encode_now = msgspec.json.Encoder().encode
 
 
 class Agent:
-    """One agent's states, oldest first, the hours whose record is out of date, and what was last told."""
+    """One agent's states, oldest first, the quarters of an hour whose record is out of date, and what was last told."""
 
-    __slots__ = ("dirty", "facts", "ids", "told")
+    __slots__ = ("dirty", "facts", "ids", "place", "queues", "recent", "told")
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
         self.ids: set[bytes] = set()
         self.dirty: set[int] = set()
+        self.queues: tuple[str, ...] | None = None
+        """The queues whose ``place`` is known. Facts share one tuple of them, for they seldom change."""
+        self.place = 0
+        self.recent: list[Raw] = []
+        """The last facts as they are told; one state more is all that a change adds to hundreds."""
         self.told = b""
+
+    def append(self, fact: Fact) -> None:
+        """Add a fact that is later than all others."""
+        self.facts.append(fact)
+        self.recent.append(_told(fact))
+
+    def sort(self) -> None:
+        """Bring facts that were added anyhow into their order."""
+        self.facts.sort()
+        self.recent = [_told(fact) for fact in self.facts[-_MOST:]]
 
 
 class Agents:
@@ -56,53 +74,53 @@ class Agents:
         self._slices = slices
         self._agents: dict[str, Agent] = {}
         self._changed: set[str] = set()
-        self._groups: dict[tuple[str, tuple[str, ...]], int] = {}
 
     def apply(self, event: AgentStateChanged) -> bool:
         """Take a change of state; return False when it was known."""
         agent = self._agents.get(event.agent_id)
         if agent is None:
             agent = self._agents[event.agent_id] = Agent()
-        fact: Fact = (event.time_us, digest(event.id), event.state, event.reason, event.queues)
-        if fact[1] in agent.ids:
+        known = digest(event.id)
+        if known in agent.ids:
             return False
+        queues = event.queues if event.queues != agent.queues else agent.queues
+        fact: Fact = (event.time_us, known, event.state, event.reason, queues)
         facts = agent.facts
-        if not facts or fact[:2] > facts[-1][:2]:
+        if not facts or fact > facts[-1]:
             if facts:
-                self._credit(event.agent_id, facts[-1], fact[0], 1)
-            facts.append(fact)
+                self._credit(event.agent_id, agent, facts[-1], fact[0], 1)
+            agent.append(fact)
         else:
-            self._insert(event.agent_id, facts, fact)
-        agent.ids.add(fact[1])
-        agent.dirty.add(fact[0] // HOUR)
+            self._insert(event.agent_id, agent, fact)
+        agent.ids.add(known)
+        agent.dirty.add(fact[0] // INTERVAL)
         self._changed.add(event.agent_id)
         return True
 
-    def _insert(self, name: str, facts: list[Fact], fact: Fact) -> None:
+    def _insert(self, name: str, agent: Agent, fact: Fact) -> None:
         """Put a fact before a later one; the stretch that it falls into is withdrawn and credited in two parts."""
-        at = bisect_left(facts, fact[:2])
+        facts = agent.facts
+        at = bisect_left(facts, fact)
         after = facts[at]
         if at:
-            self._credit(name, facts[at - 1], after[0], -1)
-            self._credit(name, facts[at - 1], fact[0], 1)
-        self._credit(name, fact, after[0], 1)
-        facts.insert(at, fact)
+            self._credit(name, agent, facts[at - 1], after[0], -1)
+            self._credit(name, agent, facts[at - 1], fact[0], 1)
+        self._credit(name, agent, fact, after[0], 1)
+        facts.append(fact)
+        agent.sort()
 
-    def _credit(self, name: str, fact: Fact, end: int, sign: int) -> None:
+    def _credit(self, name: str, agent: Agent, fact: Fact, end: int, sign: int) -> None:
         measure = MEASURE.get(fact[2])
         if measure is None:
             return
-        end = min(end, fact[0] + LONGEST_STATE)
-        self._panes.credit_time(fact[0], end, self._group(name, fact[4]), measure, sign)
+        if fact[4] != agent.queues:
+            agent.queues, agent.place = fact[4], self._place(name, fact[4])
+        self._panes.credit_time(fact[0], min(end, fact[0] + LONGEST_STATE), agent.place, measure, sign)
 
-    def _group(self, name: str, queues: tuple[str, ...]) -> int:
-        """Return the group of an agent: its own slice, that of everybody, and those of its queues."""
-        known = self._groups.get((name, queues))
-        if known is None:
-            own, everybody = Slice(None, None, "agent", name), Slice(None, None)
-            known = self._slices.group([own, everybody, *(Slice(None, queue) for queue in dict.fromkeys(queues))])
-            self._groups[name, queues] = known
-        return known
+    def _place(self, name: str, queues: tuple[str, ...]) -> int:
+        """Return the place of an agent: its own slice, that of everybody, and those of its queues."""
+        own, everybody = Slice(None, None, "agent", name), Slice(None, None)
+        return self._slices.group([own, everybody, *(Slice(None, queue) for queue in dict.fromkeys(queues))])
 
     @property
     def pending(self) -> bool:
@@ -112,18 +130,18 @@ class Agents:
     def flush(
         self, watermark: int, lateness: int
     ) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes]]]:
-        """Return the records of the state (an hour of an agent each) and of the agents as they are now."""
+        """Return the records of the state (a quarter of an hour of an agent each) and of the agents as they are now."""
         state: list[tuple[bytes, bytes | None]] = []
         now: list[tuple[bytes, bytes]] = []
         for name in self._changed:
             agent = self._agents[name]
             self._trim(agent, watermark - lateness - HOUR)
-            for hour in agent.dirty:
-                begin, end = (bisect_left(agent.facts, (time,)) for time in (hour * HOUR, (hour + 1) * HOUR))
+            for quarter in agent.dirty:
+                begin, end = (bisect_left(agent.facts, (at * INTERVAL,)) for at in (quarter, quarter + 1))
                 facts = agent.facts[begin:end]
-                state.append((_key(name, hour), msgspec.msgpack.encode(facts) if facts else None))
+                state.append((_key(name, quarter), _encode_facts(facts) if facts else None))
             agent.dirty.clear()
-            told = msgspec.json.encode(_now(agent))
+            told = _encode_now(_now(agent))
             if told != agent.told:
                 agent.told = told
                 now.append((msgspec.json.encode(("agent", name)), told))
@@ -131,31 +149,41 @@ class Agents:
         return state, now
 
     def _trim(self, agent: Agent, horizon: int) -> None:
-        """Forget the whole hours that no event can change any more, but for the last state before them."""
-        keep = bisect_left(agent.facts, (horizon - horizon % HOUR,)) - 1
+        """Forget the whole quarters that no event can change any more, but for the last state before them."""
+        keep = bisect_left(agent.facts, (horizon - horizon % INTERVAL,)) - 1
         if keep < 64:
             return
         for fact in agent.facts[:keep]:
             agent.ids.discard(fact[1])
-            agent.dirty.add(fact[0] // HOUR)
+            agent.dirty.add(fact[0] // INTERVAL)
         del agent.facts[:keep]
 
     def restore(self, key: bytes, value: bytes) -> None:
-        """Take an hour of an agent back from its record."""
-        name = key[1 + _HOUR_BYTES :].decode()
+        """Take a quarter of an hour of an agent back from its record; `restored` brings them into order."""
+        name = key[1 + _QUARTER_BYTES :].decode()
         agent = self._agents.setdefault(name, Agent())
-        facts = _facts_decoder.decode(value)
-        agent.facts.extend(facts)
-        agent.facts.sort(key=lambda fact: fact[:2])
-        agent.ids.update(fact[1] for fact in facts)
+        for fact in _facts_decoder.decode(value):
+            if fact[4] != agent.queues:
+                agent.queues, agent.place = fact[4], self._place(name, fact[4])
+            agent.facts.append((*fact[:4], agent.queues))
+            agent.ids.add(fact[1])
+
+    def restored(self) -> None:
+        """Be ready after all records were taken."""
+        for agent in self._agents.values():
+            agent.sort()
 
     def restore_now(self, name: str, record: bytes) -> None:
         """Know what was last told of an agent."""
         self._agents.setdefault(name, Agent()).told = record
 
 
-def _key(name: str, hour: int) -> bytes:
-    return b"a" + hour.to_bytes(_HOUR_BYTES, "big", signed=True) + name.encode()
+def _key(name: str, quarter: int) -> bytes:
+    return b"a" + quarter.to_bytes(_QUARTER_BYTES, "big", signed=True) + name.encode()
+
+
+def _told(fact: Fact) -> Raw:
+    return Raw(b'[%d,"%s"]' % (fact[0], fact[2].encode()))
 
 
 def _now(agent: Agent) -> AgentNow:
@@ -165,9 +193,9 @@ def _now(agent: Agent) -> AgentNow:
         if fact[2:4] != (state, reason):
             break
         since = fact[0]
-    recent = bisect_left(agent.facts, (time - RECENT,))
-    states = [(fact[0], fact[2]) for fact in agent.facts[max(0, recent - 1) :]]
-    return AgentNow(state, since, reason, list(queues), states[-_MOST:])
+    known = len(agent.facts) - max(0, bisect_left(agent.facts, (time - RECENT,)) - 1)
+    del agent.recent[: -min(known, _MOST)]
+    return AgentNow(state, since, reason, list(queues), agent.recent)  # type: ignore[arg-type]  # written already
 
 
 _MOST: Final = 500

@@ -206,6 +206,7 @@ class Partition:
             else:
                 message = f"partition {self.number}: a record of an unknown kind"
                 raise StateCorruptError(message)
+        self._agents.restored()
         for key, contacts in records.items():
             self._contributions.restore(key, gather(contacts), self.watermark)
 
