@@ -44,6 +44,8 @@ class Owned:
         self.engine = Partition(number, settings.policy)
         self.restored = False
         self.uncommitted = 0
+        self.behind = 0.0
+        """Seconds that the last run had lain in Kafka when it was applied; 0 when none has come since the last commit."""
         self.committed = 0
         self.progress_at = time.monotonic()
         self._settings, self._metrics, self._threads = settings, metrics, threads
@@ -107,6 +109,7 @@ class Owned:
             self._refuse(refusals, run)
         self._runs.append(event)
         self.uncommitted += len(records)
+        self.behind = max(0.0, (now_us() - records[-1].timestamp_us) / 1e6)
         return refusals
 
     def passed(self, reached: int, position: int) -> None:
@@ -121,6 +124,8 @@ class Owned:
                 return False
             with self._all_or_nothing():
                 self.engine.advance(now_us())
+                if not self._runs:
+                    self.behind = 0.0
                 if not (self._runs or self.engine.has_changes):
                     return False
                 await self._write()

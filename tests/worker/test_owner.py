@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +12,9 @@ from streams.errors import FencedError, StateError
 from streams.settings import Settings
 from streams.worker.marker import Input
 from streams.worker.metrics import Metrics
-from streams.worker.owned import Owned
+from streams.worker.owned import Owned, now_us
 from streams.worker.owner import Owner
+from streams.worker.runs import Run
 
 
 async def test_a_partition_assigned_while_others_are_waited_for_is_waited_for_too():
@@ -63,3 +65,18 @@ def test_a_successor_that_commits_during_a_restore_is_no_loss_of_state(
     monkeypatch.setattr("streams.worker.marker.look", lambda *_: Input(0, 9, committed=5))
     with pytest.raises(kind):
         owned.take()
+
+
+async def test_a_partition_is_behind_only_while_runs_come(monkeypatch: pytest.MonkeyPatch):
+    """As long as what it was given last had lain in Kafka; after a commit without runs it is up to date, however old they were."""
+    owned = Owned(Settings(), 0, Metrics(), ThreadPoolExecutor(1))
+    owned.restored = True
+    monkeypatch.setattr(owned._store, "commit", lambda *_: None)
+    value = b'{"type":"call.queued","id":"1","time":1772442000,"contact_id":"t","queue":"a"}'
+    record = SimpleNamespace(offset=0, timestamp=now_us() // 1000 - 20_000, key=b"k", value=value, headers=())
+    owned.apply(SimpleNamespace(ack=lambda: None), Run([record], None))  # type: ignore[arg-type]
+    assert 20 <= owned.behind < 80
+    assert await owned.commit()
+    assert owned.behind >= 20
+    await owned.commit()
+    assert owned.behind == 0
