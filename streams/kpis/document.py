@@ -98,7 +98,7 @@ def _service_levels() -> Iterator[str]:
     yield "T is `service_level_threshold`. The eight formulas in use, of which each queue chooses one for history and one for live windows:\n"
     yield "| formula | is |"
     yield "|---|---|"
-    for name, (_, _, formula) in SERVICE_LEVELS.items():
+    for name, (_, _, formula, _) in SERVICE_LEVELS.items():
         yield f"| {name} | {formula} |"
     yield ""
 

@@ -75,7 +75,7 @@ def _service_level(
     top = bottom = 0
     for queue, sums in measures.items():
         if queue is not None:
-            above, below, _ = SERVICE_LEVELS[formula_of(policy.of(queue), live=live)]
+            above, below, *_ = SERVICE_LEVELS[formula_of(policy.of(queue), live=live)]
             top += _add(above, sums)
             bottom += _add(below, sums)
     return Figure(None if bottom <= 0 else top / bottom, top, bottom, "ratio", status)
