@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from schemas.agents import AgentStateChanged
 from schemas.calls import CallAbandoned, CallAnswered, CallEnded, CallQueued
 from schemas.events import encode
 from streams.broker.topics import TopicSet
+from streams.kpis.registry import BY_ID, KPIS
+from streams.simulate.center import demo_center
+from streams.simulate.traffic import SECOND, encoded, events
 from tests.board.boards import BoardProcess
 from tests.harness import records
 from tests.harness.exactness import wait_until
@@ -109,6 +113,52 @@ def test_every_figure_explains_itself_by_keyboard(board: BoardProcess, page) -> 
     assert not page.is_visible("dialog")
     page.click("#language")
     assert page.inner_text('[data-card="waiting"] h3') == "En espera"
+
+
+@pytest.fixture
+def demo(kafka: str, topics: TopicSet, tmp_path: Path) -> Iterator[BoardProcess]:
+    """A board that shows the demo's center after two hours."""
+    now = round(time.time() * SECOND)
+    center = demo_center().larger(2.0).steady().lasting(now - 2 * 3600 * SECOND, 2 * 3600.0)
+    sent = [(event.key, event.value) for event in encoded(events(center, 1)) if event.time_us <= now]
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker, BoardProcess(kafka, topics.prefix, tmp_path) as board:
+        worker.ready()
+        records.send(kafka, topics.events, sent)
+        wait_until(lambda: board.get("/api/v1/status")["counted"] == len(sent), 60, "the center is not counted")
+        yield board
+
+
+def test_the_demos_center_fits_a_screen_in_both_languages(demo: BoardProcess, page) -> None:
+    """A laptop's and a television's: nothing to scroll, names as the registry has them, trends over their whole width."""
+    names = {kpi.id: {"en": kpi.name, "es": kpi.name_es} for kpi in KPIS}
+    for width, height in ((1366, 768), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        for language in ("en", "es"):
+            page.goto(f"{demo.url}/?window=60m&language={language}")
+            page.wait_for_selector('body[data-feed="live"] .tile')
+            page.wait_for_selector(".trend:not([hidden])", state="attached")
+            assert page.locator(".tile").count() == len(demo_center().queues)
+            size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+            assert size == [width, height], language
+            for card in page.locator(".metric[data-card]").all():
+                kpi = card.get_attribute("data-card")
+                if kpi in names:
+                    assert card.locator("h3").inner_text() == names[kpi][language]
+            for path in page.locator(".trend:not([hidden]) path.today").all():
+                places = [float(place) for place in re.findall(r"[ML]([\d.]+) ", path.get_attribute("d"))]
+                assert places[0] == 0.0
+                assert places[-1] > 200
+    reasons = page.locator('[data-state="paused"] .reason').all_inner_texts()
+    assert set(reasons) <= {"café", "comida", "formación"}
+
+
+def test_a_definition_is_in_the_language_of_the_board(board: BoardProcess, page) -> None:
+    page.goto(f"{board.url}/?window=60m&language=es")
+    page.wait_for_selector('body[data-feed="live"] .tile')
+    page.click('[data-card="abandonment_rate"] .about')
+    text = page.inner_text("dialog")
+    assert BY_ID["abandonment_rate"].formula_es in text
+    assert BY_ID["abandonment_rate"].exclusions_es in text
 
 
 def test_a_board_that_says_nothing_is_noticed(board: BoardProcess, page) -> None:

@@ -2,10 +2,12 @@
 
 import { clock, count, UNKNOWN } from "./format.js";
 import { byId, make, mark, write } from "./dom.js";
-import { word } from "./words.js";
+import { has, word } from "./words.js";
 
+const laptop = matchMedia("(min-width: 901px) and (max-height: 860px)"); // as in board.css
 const STATES = ["available", "busy", "wrap_up", "paused", "offline"];
 const SHOWN = { available: 3, busy: 4, wrap_up: 2, paused: 2, offline: 0 };
+const SHOWN_ON_LAPTOP = { available: 2, busy: 3, wrap_up: 1, paused: 2, offline: 0 };
 const SHOWN_ON_TV = { available: 3, busy: 5, wrap_up: 2, paused: 3, offline: 0 };
 
 export class Agents {
@@ -55,8 +57,7 @@ class Group {
   }
 
   fill() {
-    const limits = document.documentElement.classList.contains("tv") ? SHOWN_ON_TV : SHOWN;
-    const limit = this.open ? 200 : limits[this.state];
+    const limit = this.open ? 200 : limits()[this.state];
     const shown = this.quiet ? [] : this.agents.slice(0, limit);
     while (this.lines.length > shown.length) this.lines.pop().node.remove();
     while (this.lines.length < shown.length) {
@@ -77,6 +78,11 @@ class Group {
   }
 }
 
+function limits() {
+  if (laptop.matches) return SHOWN_ON_LAPTOP;
+  return document.documentElement.classList.contains("tv") ? SHOWN_ON_TV : SHOWN;
+}
+
 class Line {
   constructor() {
     this.name = make("span.name");
@@ -89,7 +95,8 @@ class Line {
     this.since = agent.since;
     write(this.name, agent.agent);
     mark(this.name, "title", agent.queues.length ? `${agent.agent}: ${agent.queues.join(", ")}` : agent.agent);
-    write(this.reason, agent.reason ?? "");
+    const known = `reason_${agent.reason}`;
+    write(this.reason, has(known) ? word(known) : (agent.reason ?? ""));
   }
 
   tick(now) {

@@ -1,7 +1,7 @@
 // Two levels, told by icon, word, weight and place; colour only adds to it.
 
 import { icon, mark } from "./dom.js";
-import { word } from "./words.js";
+import { named, word } from "./words.js";
 
 export const RANK = { action: 2, attention: 1 };
 
@@ -31,7 +31,7 @@ export class Announcer {
     for (const tile of snapshot.queues) {
       for (const [metric, level] of Object.entries(tile.alarms)) {
         if (this.known.get(`${tile.channel} ${tile.queue} ${metric}`) !== level)
-          news.push(word("announce_alarm", { queue: tile.queue, metric: word(metric), level: word(level) }));
+          news.push(word("announce_alarm", { queue: tile.queue, metric: named(metric), level: word(level) }));
       }
     }
     this.known = new Map(

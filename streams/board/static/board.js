@@ -12,8 +12,9 @@ import { speak, spoken, word } from "./words.js";
 
 const WINDOWS = ["5m", "15m", "30m", "60m", "today"];
 const TREND_EVERY = 60_000;
-const LAST_WEEK_EVERY = 1_800_000;
-const DAY = 86_400_000;
+const QUARTER = 900_000;
+const TREND_SPAN = 12 * 3_600_000;
+const WEEK = 7 * 86_400_000;
 const root = document.documentElement;
 const asked = new URLSearchParams(location.search);
 
@@ -118,24 +119,34 @@ function tick() {
   agents.tick(instant);
 }
 
-let lastWeek = { rows: [], asked: -Infinity };
+let lastWeek = { rows: [], end: null };
 
 async function trends() {
   try {
-    const { rows, from } = await ask("/api/v1/kpis?window=today&every=15m");
+    const end = Math.ceil(now() / QUARTER) * QUARTER;
+    const rows = await quarters(end);
     metrics.trends(rows, lastWeek.rows);
-    if (performance.now() - lastWeek.asked < LAST_WEEK_EVERY) return;
-    const start = Date.parse(from) - 7 * DAY;
-    const week = new URLSearchParams({ from: new Date(start).toISOString(), to: new Date(start + DAY).toISOString(), every: "15m" });
-    lastWeek = { rows: (await ask(`/api/v1/kpis?${week}`)).rows, asked: performance.now() };
+    if (lastWeek.end === end) return;
+    lastWeek = { rows: await quarters(end - WEEK), end };
     metrics.trends(rows, lastWeek.rows);
   } catch { /* the next minute tries again */ }
+}
+
+/** The rows of the quarters of an hour up to `end`. */
+async function quarters(end) {
+  const [from, to] = [end - TREND_SPAN, end].map((time) => new Date(time).toISOString());
+  return (await ask(`/api/v1/kpis?${new URLSearchParams({ from, to, every: "15m" })}`)).rows;
 }
 
 async function ask(url) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(String(answer.status));
   return answer.json();
+}
+
+/** Names and formulas come from the registry; without them, ids are shown. */
+function define() {
+  definitions.load().then(render).catch(() => setTimeout(define, 5000));
 }
 
 // --- what the reader chooses ---
@@ -200,7 +211,7 @@ windows();
 words();
 status();
 television(asked.has("tv"));
-definitions.load().catch(() => {});
+define();
 addEventListener("resize", () => queues.turn(0));
 setInterval(tick, 500);
 setInterval(() => queues.turn(1), TURN_EVERY);

@@ -2,7 +2,7 @@
 
 import { count, duration, figure, number } from "./format.js";
 import { byId, make, mark, write } from "./dom.js";
-import { spoken, word } from "./words.js";
+import { learn, named, spoken, word } from "./words.js";
 
 const TILE = ["service_level", "abandonment_rate", "average_speed_of_answer", "handle_time", "entered", "answered", "abandoned", "flowed_out"];
 const NOW = { waiting: "waiting_formula", longest_wait: "longest_formula", agents_available: "agents_formula" };
@@ -16,9 +16,10 @@ export class Definitions {
 
   async load() {
     const answer = await fetch("/api/v1/definitions");
-    if (!answer.ok) return;
+    if (!answer.ok) throw new Error(String(answer.status));
     const body = await answer.json();
     this.kpis = new Map(body.kpis.map((kpi) => [kpi.id, kpi]));
+    learn(body.kpis);
   }
 
   async show(metric, tile, snapshot) {
@@ -26,7 +27,7 @@ export class Definitions {
     const data = tile ?? snapshot.total;
     mark(byId("definition-close"), "aria-label", word("close"));
     write(byId("definition-of"), tile ? word("definition") : `${word("total")} · ${word("definition")}`);
-    write(byId("definition-title"), tile ? tile.queue : word(metric));
+    write(byId("definition-title"), tile ? tile.queue : named(metric));
     const wanted = tile ? TILE : [metric];
     byId("definition-body").replaceChildren(...wanted.map((id) => this.section(id, data, snapshot, Boolean(tile))), ...(tile ? [ledger(tile)] : []));
     this.dialog.showModal();
@@ -37,16 +38,15 @@ export class Definitions {
     const shown = data.kpis[id];
     // The service level is one of eight: the queue's policy says which.
     const formula = id === "service_level" ? this.kpis.get(`${id}_${data.policy.formula.toLowerCase()}`) ?? kpi : kpi;
-    const name = kpi ? (spoken() === "es" ? kpi.name_es : kpi.name) : word(id);
     const rows = [
-      [word("formula"), NOW[id] ? word(NOW[id]) : formula?.formula, "code"],
+      [word("formula"), NOW[id] ? word(NOW[id]) : inWords(formula, "formula"), "code"],
       [word("numerator"), part(formula?.numerator, shown?.numerator)],
       [word("denominator"), part(formula?.denominator, shown?.denominator)],
       [word("threshold"), id.startsWith("service_level") ? `${duration(data.policy.threshold)} (${data.policy.formula})` : null],
       [word("short"), id.startsWith("abandonment") ? duration(data.policy.short_abandon) : null],
       [word("levels"), levels(data.goals[id])],
       [word("crediting"), word(`credit_${NOW[id] ? "now" : kpi?.crediting}`)],
-      [word("excluded"), kpi?.exclusions?.length ? [].concat(kpi.exclusions).join("; ") : null],
+      [word("excluded"), inWords(kpi, "exclusions")],
       [word("bots"), word("bots_text")],
       [word("zone"), data.policy.zone],
       [word("status"), shown?.status ? word(`status_${shown.status}`) : null],
@@ -54,10 +54,15 @@ export class Definitions {
     ].filter(([, text]) => text);
     return make(
       "section", {},
-      make("h3", {}, titled ? name : "", make("span.shown", {}, shown ? figure(shown.value, shown.unit, 2) : "")),
+      make("h3", {}, titled ? named(id) : "", make("span.shown", {}, shown ? figure(shown.value, shown.unit, 2) : "")),
       make("dl", {}, ...rows.map(([term, text, kind]) => make("div", {}, make("dt", {}, term), make("dd", {}, kind ? make(kind, {}, text) : text)))),
     );
   }
+}
+
+/** A text of a definition in the language spoken; the registry has each of them in both. */
+function inWords(kpi, field) {
+  return spoken() === "es" ? kpi?.[`${field}_es`] : kpi?.[field];
 }
 
 /** "answered_within = 86": the measures that are added up, and their sum now */
@@ -74,6 +79,8 @@ function levels(goal) {
 
 function ledger({ ledger: sum }) {
   if (!sum) return make("section");
-  const parts = [["start", "waiting_start"], ["entered", "entered"], ["answered", "answered"], ["abandoned", "abandoned"], ["flowed", "flowed_out"], ["end", "waiting_end"]];
-  return make("section", {}, make("h3", {}, word("ledger")), make("dl", {}, ...parts.map(([name, key]) => make("div", {}, make("dt", {}, word(`ledger_${name}`)), make("dd", {}, count(sum[key]))))));
+  const parts = [
+    [word("ledger_start"), "waiting_start"], ...["entered", "answered", "abandoned", "flowed_out"].map((id) => [named(id), id]), [word("ledger_end"), "waiting_end"],
+  ];
+  return make("section", {}, make("h3", {}, word("ledger")), make("dl", {}, ...parts.map(([name, key]) => make("div", {}, make("dt", {}, name), make("dd", {}, count(sum[key]))))));
 }

@@ -4,7 +4,7 @@ import { clock, count, figure } from "./format.js";
 import { icon, make, mark, write } from "./dom.js";
 import { badge } from "./alarm.js";
 import { Trend } from "./trend.js";
-import { word } from "./words.js";
+import { named, word } from "./words.js";
 
 const LIVE = new Set(["waiting", "longest_wait", "agents_available"]);
 export const BIG = ["waiting", "longest_wait", "service_level", "abandonment_rate", "average_speed_of_answer", "agents_available"];
@@ -50,7 +50,7 @@ class Card {
   }
 
   update(snapshot, quiet) {
-    const name = word(this.metric);
+    const name = named(this.metric);
     write(this.label, name);
     write(this.tag, LIVE.has(this.metric) ? word("live") : word(`last_${snapshot.window.name}`));
     mark(this.tag, "data-live", LIVE.has(this.metric));

@@ -3,7 +3,7 @@
 import { clock, count, duration, figure, percent, timeOfDay, UNKNOWN } from "./format.js";
 import { byId, icon, make, mark, write } from "./dom.js";
 import { badge, RANK, worst } from "./alarm.js";
-import { has, word } from "./words.js";
+import { has, named, word } from "./words.js";
 
 const PAGE_SECONDS = 12;
 
@@ -178,8 +178,8 @@ class Tile {
 }
 
 export function ledgerWords() {
-  const part = (name) => word(`ledger_${name}`);
-  return `${part("start")} + ${part("entered")} = ${part("answered")} + ${part("abandoned")} + ${part("flowed")} + ${part("end")}`;
+  const [entered, ...left] = ["entered", "answered", "abandoned", "flowed_out"].map((id) => named(id).toLowerCase());
+  return `${word("ledger_start")} + ${entered} = ${[...left, word("ledger_end")].join(" + ")}`;
 }
 
 class Part {
@@ -191,8 +191,8 @@ class Part {
   }
 
   set(value, text, level) {
-    write(this.term, word(this.name()));
-    mark(this.term, "title", word(this.metric));
+    write(this.term, has(SHORT[this.metric]) ? word(SHORT[this.metric]) : named(this.metric));
+    mark(this.term, "title", this.metric === "answered" ? word("answered_of_entered") : named(this.metric));
     mark(this.value, "data-value", value ?? null);
     mark(this.node, "data-level", level ?? null);
     this.text(text);
@@ -202,10 +202,6 @@ class Part {
     write(this.value, text);
     mark(this.value, "data-long", text.length > 6 ? "very" : text.length > 4 || text.startsWith("100") ? "yes" : null);
   }
-
-  name() {
-    return has(SHORT[this.metric]) ? SHORT[this.metric] : this.metric;
-  }
 }
 
 class Big extends Part {
@@ -214,7 +210,7 @@ class Big extends Part {
   }
 }
 
-const SHORT = { waiting: "tile_waiting", longest_wait: "tile_longest", service_level: "tile_service", abandonment_rate: "tile_abandonment", average_speed_of_answer: "tile_asa", answered: "tile_answered" };
+const SHORT = { longest_wait: "tile_longest", service_level: "tile_service", abandonment_rate: "tile_abandonment", average_speed_of_answer: "tile_asa" };
 
 class Small extends Part {
   constructor(metric) {

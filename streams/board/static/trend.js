@@ -1,7 +1,7 @@
-// A small line: today in quarter hours, over the same weekday last week.
+// A small line: the last hours in quarters, over the same hours a week ago.
 
 import { make, mark, svg } from "./dom.js";
-import { word } from "./words.js";
+import { named, word } from "./words.js";
 
 const [WIDTH, HEIGHT] = [240, 40];
 
@@ -17,11 +17,10 @@ export class Trend {
   }
 
   draw(today, lastWeek) {
-    const now = values(today, this.metric);
-    const then = values(lastWeek, this.metric);
+    const [now, then] = sinceTheFirst(values(today, this.metric), values(lastWeek, this.metric));
     const known = [...now, ...then].filter((value) => value != null);
     mark(this.node, "hidden", now.filter((value) => value != null).length > 1 ? null : "");
-    mark(this.drawing, "aria-label", word("trend", { name: word(this.metric) }));
+    mark(this.drawing, "aria-label", word("trend", { name: named(this.metric) }));
     const [low, high] = [Math.min(...known), Math.max(...known)];
     const length = Math.max(now.length, then.length, 2);
     this.today.setAttribute("d", line(now, length, low, high));
@@ -31,6 +30,12 @@ export class Trend {
 
 function values(rows, metric) {
   return rows.map((row) => row.kpis[metric]?.value ?? null);
+}
+
+/** Of a service that is two hours old, the two hours: nothing is drawn of the time before. */
+function sinceTheFirst(...lines) {
+  const firsts = lines.map((points) => points.findIndex((value) => value != null)).filter((index) => index >= 0);
+  return lines.map((points) => points.slice(Math.min(...firsts)));
 }
 
 /** A gap where there is no value. */

@@ -6,9 +6,8 @@ const WORDS = {
     live: "Live", w_5m: "5 min", w_15m: "15 min", w_30m: "30 min", w_60m: "60 min", w_today: "Today", w_interval: "Interval",
     last_5m: "last 5 min", last_15m: "last 15 min", last_30m: "last 30 min", last_60m: "last 60 min",
     last_today: "today", last_interval: "this interval",
-    waiting: "Waiting", longest_wait: "Longest wait", service_level: "Service level", abandonment_rate: "Abandonment",
-    average_speed_of_answer: "Speed of answer", agents_available: "Agents available", handle_time: "Handle time",
-    tile_waiting: "Waiting", tile_longest: "Longest", tile_service: "Service", tile_asa: "Answer", tile_abandonment: "Abandon", answered: "Answered and entered", tile_answered: "Answered",
+    agents_available: "Agents available", answered_of_entered: "Answered and entered",
+    tile_longest: "Longest", tile_service: "Service", tile_asa: "Answer", tile_abandonment: "Abandonment",
     attention: "Attention", action: "Act now", ok: "On target",
     target: "Target", of: "of", per_queue: "per queue", nobody: "nobody is waiting", sample: "Sample",
     of_agents: "of {n} signed in", no_data: "no data yet",
@@ -23,29 +22,28 @@ const WORDS = {
     no_agents: "No agent has signed in.",
     state_available: "Available", state_busy: "On contact", state_wrap_up: "Wrap-up", state_paused: "Paused", state_offline: "Offline",
     more: "{n} more", fewer: "Show fewer",
-    ledger: "Ledger", ledger_start: "waiting at start", ledger_entered: "entered", ledger_answered: "answered", ledger_abandoned: "abandoned",
-    ledger_flowed: "flowed out", ledger_end: "waiting at end", last_event: "last event {time}", never: "no event yet",
+    ledger: "Ledger", ledger_start: "waiting at start", ledger_end: "waiting at end", last_event: "last event {time}", never: "no event yet",
     lag: "data {time} old",
     watermark: "Events up to", zone: "Zone", counted: "events", duplicates: "duplicates", refused: "refused",
     definition: "Definition", about: "What {name} means", close: "Close", formula: "Formula", numerator: "Numerator", denominator: "Denominator",
     threshold: "Threshold T", short: "Short abandons up to", crediting: "Credited to", excluded: "Left out", version: "Version", value: "Now",
     status: "Status", status_open: "open: still filling", status_provisional: "provisional: may still change", status_final: "final",
-    levels: "Levels", bots: "Bots", bots_text: "never count as an answer", unit: "Unit", yesterday: "same weekday last week", today: "today",
+    levels: "Levels", bots: "Bots", bots_text: "never count as an answer", unit: "Unit",
     credit_COHORT: "the interval in which the caller entered the queue", credit_EVENT: "the interval of the event itself",
     credit_CLOSE: "the interval in which the conversation ended", credit_CLIP: "split over the intervals it spans", credit_now: "this moment",
     waiting_formula: "callers in the queue at this moment", longest_formula: "now − the time at which the first caller still waiting entered",
     agents_formula: "distinct agents whose state is available, at this moment",
     light: "Light theme", dark: "Dark theme", full: "TV mode (full screen)", language: "Español", language_short: "ES", page: "page {n} of {m}",
-    announce_alarm: "{queue}: {metric}, {level}", total: "All queues", trend: "{name}: today against the same weekday last week",
+    announce_alarm: "{queue}: {metric}, {level}", total: "All queues", trend: "{name}: the last hours against the same hours a week ago",
   },
   es: {
     skip: "Ir a las colas", window: "Ventana", as_of: "a las", now: "Ahora mismo", queues: "Colas", agents: "Agentes",
     live: "En vivo", w_5m: "5 min", w_15m: "15 min", w_30m: "30 min", w_60m: "60 min", w_today: "Hoy", w_interval: "Intervalo",
     last_5m: "últimos 5 min", last_15m: "últimos 15 min", last_30m: "últimos 30 min", last_60m: "últimos 60 min",
     last_today: "hoy", last_interval: "este intervalo",
-    waiting: "En espera", longest_wait: "Espera más larga", service_level: "Nivel de servicio", abandonment_rate: "Abandono",
-    average_speed_of_answer: "Respuesta media", agents_available: "Agentes libres", handle_time: "Tiempo de gestión",
-    tile_waiting: "Esperan", tile_longest: "Máxima", tile_service: "Servicio", tile_asa: "Respuesta", tile_abandonment: "Abandono", answered: "Atendidas y entradas", tile_answered: "Atendidas",
+    agents_available: "Agentes libres", answered_of_entered: "Atendidas y entradas",
+    tile_longest: "Más larga", tile_service: "Servicio", tile_asa: "Respuesta", tile_abandonment: "Abandono",
+    reason_coffee: "café", reason_lunch: "comida", reason_training: "formación",
     attention: "Atención", action: "Actúe ya", ok: "En objetivo",
     target: "Objetivo", of: "de", per_queue: "por cola", nobody: "nadie espera", sample: "Muestra",
     of_agents: "de {n} conectados", no_data: "sin datos aún",
@@ -58,26 +56,26 @@ const WORDS = {
     connecting_title: "Conectando con el panel.", connecting_text: "",
     no_queues: "Todavía no hay colas", no_queues_text: "Cada cola aparece con su primer evento. Las de centralita.toml se muestran siempre.",
     no_agents: "Ningún agente se ha conectado.",
-    state_available: "Libre", state_busy: "En contacto", state_wrap_up: "Cierre", state_paused: "En pausa", state_offline: "Desconectado",
+    state_available: "Libre", state_busy: "En contacto", state_wrap_up: "Trabajo administrativo", state_paused: "En pausa", state_offline: "Desconectado",
     more: "{n} más", fewer: "Ver menos",
-    ledger: "Balance", ledger_start: "en espera al inicio", ledger_entered: "entradas", ledger_answered: "atendidas", ledger_abandoned: "abandonadas",
-    ledger_flowed: "desviadas", ledger_end: "en espera al final", last_event: "último evento {time}", never: "sin eventos",
+    ledger: "Balance", ledger_start: "en espera al inicio", ledger_end: "en espera al final", last_event: "último evento {time}", never: "sin eventos",
     lag: "datos de hace {time}",
     watermark: "Eventos hasta", zone: "Zona", counted: "eventos", duplicates: "duplicados", refused: "rechazados",
     definition: "Definición", about: "Qué significa {name}", close: "Cerrar", formula: "Fórmula", numerator: "Numerador", denominator: "Denominador",
     threshold: "Umbral T", short: "Abandonos cortos hasta", crediting: "Se acredita a", excluded: "Excluido", version: "Versión", value: "Ahora",
     status: "Estado", status_open: "abierto: aún se llena", status_provisional: "provisional: aún puede cambiar", status_final: "definitivo",
-    levels: "Niveles", bots: "Bots", bots_text: "nunca cuentan como respuesta", unit: "Unidad", yesterday: "mismo día de la semana pasada", today: "hoy",
+    levels: "Niveles", bots: "Bots", bots_text: "nunca cuentan como respuesta", unit: "Unidad",
     credit_COHORT: "el intervalo en que la llamada entró en la cola", credit_EVENT: "el intervalo del propio evento",
     credit_CLOSE: "el intervalo en que terminó la conversación", credit_CLIP: "repartido entre los intervalos que abarca", credit_now: "este momento",
     waiting_formula: "llamadas en la cola en este momento", longest_formula: "ahora − la hora de entrada de la primera llamada que aún espera",
     agents_formula: "agentes distintos en estado libre, en este momento",
     light: "Tema claro", dark: "Tema oscuro", full: "Modo TV (pantalla completa)", language: "English", language_short: "EN", page: "página {n} de {m}",
-    announce_alarm: "{queue}: {metric}, {level}", total: "Todas las colas", trend: "{name}: hoy y el mismo día de la semana pasada",
+    announce_alarm: "{queue}: {metric}, {level}", total: "Todas las colas", trend: "{name}: las últimas horas y las mismas hace una semana",
   },
 };
 
 let language = "es";
+const names = { en: new Map(), es: new Map() };
 
 export function speak(chosen) {
   language = chosen in WORDS ? chosen : "es";
@@ -89,6 +87,19 @@ export function spoken() {
 
 export function has(key) {
   return key in WORDS[language];
+}
+
+/** Takes the names of KPIs from their definitions. */
+export function learn(kpis) {
+  for (const kpi of kpis) {
+    names.en.set(kpi.id, kpi.name);
+    names.es.set(kpi.id, kpi.name_es);
+  }
+}
+
+/** The name of a KPI; of what is none, the word. */
+export function named(id) {
+  return names[language].get(id) ?? word(id);
 }
 
 export function word(key, values = {}) {

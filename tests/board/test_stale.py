@@ -1,0 +1,62 @@
+"""What a browser shows when the board is there and its figures are not to be had: no alarm, no figure of now, and why."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiohttp.test_utils import TestClient
+from playwright.async_api import Page, async_playwright
+
+from streams.board.feed import LOST_AFTER
+from streams.board.view import Snapshot, View
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+async def page(chromium: str, client: TestClient) -> AsyncIterator[Page]:
+    """The wallboard, live."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-quic"])
+        page = await browser.new_page(locale="en-GB")
+        await page.goto(str(client.make_url("/?window=60m&language=en")))
+        await page.wait_for_selector('body[data-feed="live"] .tile[data-level]')
+        yield page
+        await browser.close()
+
+
+async def _shows(page: Page, state: str, title: str) -> None:
+    await page.wait_for_selector(f'body[data-feed="{state}"]')
+    assert await page.is_visible("#banner")
+    assert await page.inner_text("#banner-title") == title
+    assert await page.inner_text('.metric [data-metric="waiting"]') == "--"
+    assert await page.locator("[data-level=attention]:visible, [data-level=action]:visible").count() == 0
+
+
+async def test_a_board_that_cannot_compute_its_figures_says_so_and_recovers(
+    page: Page, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state `failed`."""
+
+    def fail(*_: object) -> Snapshot:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(view, "snapshot", fail)
+        view.feed.changed()
+        await _shows(page, "failed", "The board cannot compute these figures.")
+    await page.wait_for_selector('body[data-feed="live"] .tile[data-level]')
+    assert not await page.is_visible("#banner")
+
+
+async def test_a_board_that_cannot_read_kafka_says_so_and_recovers(
+    page: Page, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state `disconnected`: no answer of a broker for three seconds."""
+    later: Callable[[], float] = lambda: LOST_AFTER + 1  # noqa: E731 - the clock that the feed is given
+    with monkeypatch.context() as patch:
+        patch.setattr(view.feed, "_clock", later)
+        await _shows(page, "disconnected", "The board cannot reach Kafka.")
+    view.feed.changed()
+    await page.wait_for_selector('body[data-feed="live"] .tile[data-level]')
