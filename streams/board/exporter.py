@@ -19,8 +19,8 @@ from streams.board import metrics
 from streams.board.view import View
 from streams.engine.histogram import upper
 from streams.engine.policy import SECOND
+from streams.kpis import zones
 from streams.kpis.figures import Query
-from streams.kpis.windows import window
 
 _STATES = ("available", "busy", "wrap_up", "paused", "offline")
 
@@ -136,20 +136,18 @@ class Exporter(Collector):
             yield from _families(by_agent, ("agent", "window"), lambda row: [row.value or ""], "_by_agent")
         yield from self._histograms()
 
-    def _query(self, name: str, by: str) -> Query:
-        now_us = self._view.now_us()
-        start, end = window(name, now_us, self._view.zone)
-        return Query(start, end, "all", by, None, None, live=True, now_us=now_us)
+    def _query(self, by: str) -> Query:
+        return Query(0, 0, "all", by, None, None, live=True, now_us=self._view.now_us())
 
     def _rows(self, name: str, by: str) -> list[Row]:
-        rows = self._view.feed.figures.rows(self._query(name, by))
+        rows = zones.rows(name, self._query(by), self._view.feed.figures)
         return rows[:-1]  # the total is the sum that Prometheus can make itself
 
     def _histograms(self) -> Iterator[Metric]:
         for histogram, (name, text) in metrics.HISTOGRAMS.items():
             family = GaugeHistogramMetricFamily(name, text, labels=metrics.WINDOWED)
             for span in metrics.WINDOWS:
-                for place in self._view.feed.figures.histograms(self._query(span, "queue"), histogram):
+                for place in zones.histograms(span, self._query("queue"), self._view.feed.figures, histogram):
                     threshold = self._view.policy.of(place.queue).threshold / SECOND
                     labels = [*_place(place.channel, place.queue), span]
                     family.add_metric(labels, cumulative(place.counts, threshold), gsum_value=place.sum_us / SECOND)

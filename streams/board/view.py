@@ -9,7 +9,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
@@ -22,8 +22,10 @@ from streams.board.levels import ACTION, ATTENTION, Goal, goals, levels
 from streams.board.parameters import EVERY, Asked, BadRequestError, too_many_rows, too_many_sums
 from streams.engine.policy import SECOND, Policy, QueuePolicy
 from streams.errors import InputError
+from streams.kpis import zones
 from streams.kpis.figures import AgentStatus, Figures, Query, WaitingNow
-from streams.kpis.windows import split, window
+from streams.kpis.waiting import Growth
+from streams.kpis.windows import split, window, zone_of
 from streams.settings import AlarmSettings
 
 SHOWN: Final = (
@@ -200,7 +202,7 @@ class View:
 
     def zone_of(self, queue: str | None) -> str:
         """Return a queue's time zone, the deployment's when none is asked for."""
-        return self.zone if queue is None else self.policy.of(queue).time_zone
+        return zone_of(self.policy, queue)
 
     # Answers
 
@@ -248,10 +250,13 @@ class View:
             if not is_known(places, query.channel, query.queue):
                 return []
             self._bound(asked, len(places))
-            stretches = list(split(query.start_us, query.end_us, query.every, self.zone_of(query.queue)))
-            growth: Mapping[int, Any] = _told(figures.growth, [end for _, end in stretches])
+            spans = [zones.Span(query, self.zone_of(query.queue), alone=True)]
+            if asked.window is not None:
+                spans = zones.spans(asked.window, query, figures)
+            stretches = _stretches(spans)
+            growth: Mapping[int, Any] = _told(figures.growth, [stretch.end for stretch in stretches])
             waited = _waiting(figures)
-            _some(figures, query, stretches, growth, {}, found)
+            _some(figures, stretches, growth, {}, found)
         while stretches:
             too_many_rows(asked, sum(map(len, found)))
             if gone():
@@ -262,9 +267,10 @@ class View:
             with self.feed.lock:
                 # Who came or left since the growth was taken is not in it, but is among those who wait now.
                 since = {place: count - waited.get(place, 0) for place, count in _waiting(figures).items()}
-                _some(figures, query, stretches, growth, since, found)
+                _some(figures, stretches, growth, since, found)
         too_many_rows(asked, sum(map(len, found)))
-        return [row for rows in reversed(found) for row in rows]
+        rows = [row for rows in reversed(found) for row in rows]
+        return rows if len(spans) == 1 else zones.in_order(rows, query.every)
 
     @staticmethod
     def _bound(asked: Asked, places: int) -> None:
@@ -294,7 +300,8 @@ class View:
         condition = self.feed.condition()
         with self.feed.lock:
             figures = self.feed.figures
-            *rows, of_all = figures.rows(Query(start, end, "all", "queue", channel, queue, live=True, now_us=now_us))
+            query = Query(start, end, "all", "queue", channel, queue, live=True, now_us=now_us)
+            *rows, of_all = zones.rows(name, query, figures)
             waiting = figures.waiting() if figures.has_begun else None
             agents = [_agent(agent) for agent in figures.agents() if queue is None or queue in agent.queues]
             statuses = list(figures.partitions().values())
@@ -387,10 +394,27 @@ def is_known(places: Iterable[tuple[str, str]], channel: str | None, queue: str 
     )
 
 
+class _Stretch(NamedTuple):
+    """A stretch of a span's range (microseconds)."""
+
+    begin: int
+    end: int
+    span: zones.Span
+
+
+def _stretches(spans: Iterable[zones.Span]) -> list[_Stretch]:
+    """Return the stretches of spans, the newest last."""
+    found = [
+        _Stretch(begin, end, span)
+        for span in spans
+        for begin, end in split(span.query.start_us, span.query.end_us, span.query.every, span.zone)
+    ]
+    return sorted(found, key=lambda stretch: stretch.end)
+
+
 def _some(
     figures: Figures,
-    query: Query,
-    stretches: list[tuple[int, int]],
+    stretches: list[_Stretch],
     growth: Mapping[int, Any],
     since: Mapping[Place, int],
     found: list[list[Row]],
@@ -398,16 +422,19 @@ def _some(
     """Take stretches from the end of the list and append their rows, for as long as the lock may be held."""
     until = time.monotonic() + _HELD
     while stretches:
-        begin, end = stretches.pop()
-        grown = dict(growth[end])
+        stretch = stretches.pop()
+        grown = dict(growth[stretch.end])
         for place, change in since.items():
             known = grown.get(place, 0)
             grown[place] = None if known is None else known + change
-        found.append(
-            _told(lambda begin, end, grown: list(figures.stretch(query, begin, end, grown)), begin, end, grown)
-        )
+        found.append(_told(_rows, figures, stretch, grown))
         if time.monotonic() > until:
             return
+
+
+def _rows(figures: Figures, stretch: _Stretch, growth: Growth) -> list[Row]:
+    rows = figures.stretch(stretch.span.query, stretch.begin, stretch.end, growth)
+    return zones.own(rows, stretch.span, figures)
 
 
 def _waiting(figures: Figures) -> dict[Place, int]:

@@ -21,6 +21,7 @@ from streams.engine.policy import DAY, INTERVAL, SECOND, SLIDING, Days, Policy
 from streams.engine.slices import BREAKDOWNS, Slice
 from streams.errors import InputError
 from streams.kpis.panes import PaneStore, Total
+from streams.kpis.windows import zone_of
 
 _QUARTER: Final = INTERVAL // SECOND
 _NARROW: Final = frozenset({None, "queue", "channel", "hour", "weekday"})
@@ -49,7 +50,7 @@ class Coverage:
 
     def zone_of(self, queue: str | None) -> str:
         """Return the zone of a queue, the deployment's for None."""
-        return (self._policy.defaults if queue is None else self._policy.of(queue)).time_zone
+        return zone_of(self._policy, queue)
 
     def local(self, queue: str | None, time_us: int) -> datetime:
         """Return a time as the clocks of a queue show it."""

@@ -6,11 +6,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from streams.engine.policy import HOUR, INTERVAL, MINUTE, SECOND, SLIDING, Days
+from streams.engine.policy import HOUR, INTERVAL, MINUTE, SECOND, SLIDING, Days, Policy
 
 SLIDING_WINDOWS = {"5m": 5 * MINUTE, "15m": 15 * MINUTE, "30m": 30 * MINUTE, "60m": 60 * MINUTE}
 WINDOWS = (*SLIDING_WINDOWS, "interval", "today")
 EVERY = ("15m", "1h", "1d", "1mo", "all")
+
+
+def zone_of(policy: Policy, queue: str | None) -> str:
+    """Return the time zone in which days of a queue begin, the deployment's for None.
+
+    >>> zone_of(Policy(), None)
+    'UTC'
+    """
+    return (policy.defaults if queue is None else policy.of(queue)).time_zone
 
 
 def window(name: str, now_us: int, zone: str) -> tuple[int, int]:

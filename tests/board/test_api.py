@@ -111,6 +111,35 @@ async def test_today_of_a_queue_begins_at_its_own_midnight_and_the_answer_says_w
     assert text.headers["X-Zone"] == "America/Lima"
 
 
+async def test_by_queue_today_of_each_begins_at_its_own_midnight_on_every_surface(serve):
+    """Calls at 2:00 UTC are of yesterday in Lima (it is 4:10 there), of today elsewhere and in the total."""
+    policy = Policy(queues={"lima": QueuePolicy(time_zone="America/Lima"), "sales": QueuePolicy()})
+    events = [
+        CallQueued(id=f"{queue}{hours}", time=START - hours * 3600.0, contact_id=f"{queue}{hours}", queue=queue)
+        for queue in ("lima", "sales")
+        for hours in (1, 7)
+    ]
+    client = await serve(view_of([(event.contact_id.encode(), encode(event)) for event in events], policy))
+    rows = await rows_of(client, window="today", by="queue")
+    entered = {row["queue"]: (row["start"], row["kpis"]["entered"]["value"]) for row in rows}
+    assert list(entered) == ["lima", "sales", None]
+    assert entered == {
+        "lima": ("2026-03-02T05:00:00Z", 1), "sales": ("2026-03-02T00:00:00Z", 2), None: ("2026-03-02T00:00:00Z", 4),
+    }  # fmt: skip
+    assert (await rows_of(client, window="today", queue="lima"))[-1]["kpis"] == rows[0]["kpis"]
+    snapshot = await first_snapshot(client, window="today")
+    tiles = {tile["queue"]: tile["kpis"]["entered"]["value"] for tile in [*snapshot["queues"], snapshot["total"]]}
+    assert tiles == {queue: value for queue, (_, value) in entered.items()}
+    text = await (await client.get("/metrics")).text()
+    for queue in ("lima", "sales"):
+        assert f'contact_center_entered{{channel="call",queue="{queue}",window="today"}} {tiles[queue]}.0' in text
+    hours = await rows_of(client, window="today", by="queue", every="1h")
+    assert [row["queue"] for row in hours if row["start"] == "2026-03-02T08:00:00Z"] == ["lima", "sales", None]
+    assert sum(row["kpis"]["entered"]["value"] for row in hours if row["queue"] == "lima") == 1
+    half_hour = await rows_of(client, window="30m", by="queue")
+    assert [row["queue"] for row in half_hour] == ["lima", "sales", None]
+
+
 DAYS: dict[str, str] = {"from": "2026-02-28T00:00:00Z", "to": "2026-03-03T00:00:00Z", "every": "15m"}
 
 
