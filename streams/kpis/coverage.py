@@ -8,6 +8,8 @@ apart, and they are added to the days of the others:
     partitions at work    |==== day ====|==== day ====|-|-|-|-|-|-|-|-|-|-|-> quarters
     an idle one           |==== day ====|=====|-|-|-|-|-|-|-|-|-|-|-|-|-|-|-> quarters
                                           graduated
+
+Days are let go of too (after 400). What begins before the first that is kept is refused: nobody can tell its figures from 0.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from schemas.fields import rfc3339
 from schemas.panes import PartitionStatus
 from streams.engine.policy import DAY, INTERVAL, SECOND, SLIDING, Days, Policy
 from streams.engine.slices import BREAKDOWNS, Slice
@@ -78,7 +81,11 @@ class Coverage:
                     yield Piece(of, total, start, SLIDING)
 
     def check(self, begin: int, end: int, by: str | None, wanted: Callable[[Slice], bool]) -> None:
-        """Raise InputError when an edge cuts a day of which the quarters are no longer kept."""
+        """Raise InputError when a stretch begins before what is kept, or an edge cuts a day without its quarters."""
+        since = self._since(by)
+        if begin < since:
+            message = f"from: expected a time since {rfc3339(since)}: of what was before figures are no longer kept"
+            raise InputError(message)
         for edge in (begin, end):
             for of in self.cut(edge, by):
                 if wanted(of):
@@ -128,10 +135,26 @@ class Coverage:
         keep = self._policy.retention
         return keep.intervals if by in _NARROW else keep.breakdowns
 
+    def _since(self, by: str | None) -> int:
+        """Return when what is kept to answer a question begins: a midnight of any zone, or without days a quarter."""
+        kept, days, watermark = self._kept(by), self._policy.retention.days, self._watermark()
+        if kept is None or days is None:
+            return 0
+        if days == 0:
+            return max(0, (watermark - kept) // INTERVAL * INTERVAL)
+        return (
+            max(0, *(self._days_of(zone).around(watermark - days)[0] for zone in self._zones))
+            if watermark > days
+            else 0
+        )
+
+    def _watermark(self) -> int:
+        return max((status.watermark for status in self._partitions.values()), default=0)
+
     def _horizons(self, by: str | None) -> dict[str, int]:
         """Return for each zone the midnight from which on quarters answer a question; days answer before it."""
         kept = self._kept(by)
-        watermark = max((status.watermark for status in self._partitions.values()), default=0)
+        watermark = self._watermark()
         if kept is None or watermark <= kept:
             return dict.fromkeys(self._zones, 0)
         return {zone: self._days_of(zone).around(watermark - kept)[1] for zone in self._zones}

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from schemas.events import Event
 from schemas.rows import Figure
-from streams.engine.policy import DAY, EVERYTHING, HOUR, MINUTE, SECOND, Policy, QueuePolicy
+from streams.engine.policy import DAY, EVERYTHING, HOUR, MINUTE, SECOND, Policy, QueuePolicy, Retention
 from streams.errors import InputError
 from streams.kpis.figures import Figures, Query
 from streams.kpis.registry import BY
@@ -145,6 +145,28 @@ def test_a_day_that_is_cut_is_refused(both: tuple[Figures, Figures], by: str | N
             reader.rows(Query(MIDNIGHT + start * HOUR, MIDNIGHT + end * HOUR, by=by, queue="near"))
     with pytest.raises(InputError, match="Asia/Tokyo"):
         reader.rows(Query(MIDNIGHT, MIDNIGHT + 20 * DAY, by=by))
+
+
+@pytest.mark.parametrize(
+    ("retention", "refused", "first"),
+    [
+        (Retention(days=0), 5 * DAY + 45 * MINUTE, 5 * DAY + HOUR),
+        (Retention(breakdowns=5 * DAY, intervals=5 * DAY, days=20 * DAY), 19 * DAY, 20 * DAY),
+    ],
+)
+@pytest.mark.parametrize("by", [None, "queue"])
+def test_what_is_no_longer_kept_is_refused_and_not_0(
+    retention: Retention, refused: int, first: int, by: str | None
+) -> None:
+    """With days and without; from the first moment that is kept on figures are whole."""
+    moments = [after(MIDNIGHT + day * DAY + HOUR) for day in (0, 5, 20, 40)]
+    events = [event("queued", moment, f"c{moment}", queue="near") for moment in moments]
+    figures = read(replace(POLICY, retention=retention), [events])
+    assert figures.watermark_us == MIDNIGHT + 40 * DAY + HOUR
+    with pytest.raises(InputError, match="from: expected a time since 2026-03-"):
+        figures.rows(Query(MIDNIGHT + refused, MIDNIGHT + 41 * DAY, by=by))
+    found = figures.rows(Query(MIDNIGHT + first, MIDNIGHT + 41 * DAY, by=by))[-1]
+    assert found.kpis["entered"].value == sum(moment >= after(MIDNIGHT + first) for moment in moments)
 
 
 def test_quarters_of_breakdowns_are_kept_for_less_long(both: tuple[Figures, Figures]) -> None:
