@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -39,39 +40,90 @@ def as_sheet(rows: Sequence[Row]) -> str:
     return as_csv(rows, [kpi.id for kpi in KPIS])
 
 
-def as_table(rows: Sequence[Row], by: str | None, policy: Policy, zone: str, watermark_us: int) -> Table:
-    """Return rows as a table: times in ``zone``, ``--`` for what has no value, and below what the figures mean.
+class Column(NamedTuple):
+    """A column's head, and its cell in every row."""
+
+    name: str
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        """How wide it is in a table, the gap to the next one included."""
+        return max(map(cell_len, [*self.name.split(), *self.cells])) + 2
+
+
+def show(rows: Sequence[Row], by: str | None, policy: Policy, zone: str, watermark_us: int) -> None:
+    """Print rows as tables no wider than the terminal (a single one elsewhere), then what the figures mean.
+
+    Times are in ``zone``, ``--`` is what has no value.
+    """
+    title, places, figures = _columns(rows, by, zone)
+    total = [by is not None and _who(row, by) is None for row in rows]
+    console = Console()
+    for number, part in enumerate(parts(places, figures, console.width if console.is_terminal else _WIDEST)):
+        table = _table(places, part, total)
+        table.title = title if number == 0 else None
+        _print(console, table)
+    console.print(_caption(policy, zone, watermark_us), style="dim italic", soft_wrap=True, highlight=False)
+
+
+def parts(places: Sequence[Column], figures: Sequence[Column], width: int) -> list[list[Column]]:
+    """Return the figures cut into tables that fit beside the places; a column that fits nowhere is alone.
+
+    >>> wide = Column("entered", ["1,000"])
+    >>> [len(part) for part in parts([Column("queue", ["sales"])], [wide] * 5, 26)]
+    [2, 2, 1]
+    """
+    room = width - sum(place.width for place in places)
+    found: list[list[Column]] = []
+    left = 0
+    for column in figures:
+        if not found or column.width > left:
+            found.append([])
+            left = room
+        found[-1].append(column)
+        left -= column.width
+    return found
+
+
+def _columns(rows: Sequence[Row], by: str | None, zone: str) -> tuple[str | None, list[Column], list[Column]]:
+    """Return the title when all rows are of one stretch, the columns that say what a row is of, and its figures.
 
     With all or by queue or channel the ledger is shown: waiting at start + entered = answered + abandoned + flowed out + waiting.
     """
     stretches = {(row.start, row.end) for row in rows}
     title = " to ".join(_moment(text, zone) for text in next(iter(stretches))) if len(stretches) == 1 else None
+    times = [
+        Column("from", [_moment(row.start, zone) for row in rows]),
+        Column("to", [_moment(row.end, zone) for row in rows]),
+    ]
+    who = [Column(by, [_who(row, by) or _TOTAL for row in rows])] if by else []
+    start = [Column("waiting at start", [_waiting_at_start(row) for row in rows])]
+    figures = [
+        Column(BY_ID[kpi].name, [_cell(row.kpis[kpi]) for row in rows])
+        for kpi in COLUMNS
+        if any(row.kpis[kpi].value is not None for row in rows)
+    ]
+    return title, ([] if title else times) + who, (start if by is None or by in _LEDGER else []) + figures
+
+
+def _table(places: Sequence[Column], figures: Sequence[Column], total: Sequence[bool]) -> Table:
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0),
-        caption=_caption(policy, zone, watermark_us), caption_justify="left",
+        title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, header_style="bold", padding=(0, 1, 0, 0)
     )  # fmt: skip
-    kpis = [kpi for kpi in COLUMNS if any(row.kpis[kpi].value is not None for row in rows)]
-    places = ([] if title else ["from", "to"]) + ([by] if by else [])
-    for name in places:
-        table.add_column(name, no_wrap=True)
-    ledger = by is None or by in _LEDGER
-    for name in (["waiting at start"] if ledger else []) + [BY_ID[kpi].name for kpi in kpis]:
-        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
-    for row in rows:
-        cells = [] if title else [_moment(row.start, zone), _moment(row.end, zone)]
-        who = _who(row, by)
-        cells += [who or _TOTAL] if by else []
-        cells += [_waiting_at_start(row)] if ledger else []
-        cells += [_cell(row.kpis[kpi]) for kpi in kpis]
-        table.add_row(*map(Text, cells), style="bold" if by and who is None else "")
+    for column in places:
+        table.add_column(column.name, no_wrap=True, vertical="bottom")
+    for column in figures:
+        table.add_column(column.name.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
+    for bold, *cells in zip(total, *(column.cells for column in (*places, *figures)), strict=True):
+        table.add_row(*map(Text, cells), style="bold" if bold else "")
     return table
 
 
-def show(table: Table) -> None:
-    """Print a table; on a narrow terminal its lines run over, since a figure cut short would be another figure."""
-    console = Console()
+def _print(console: Console, table: Table) -> None:
+    """Print a table whole: a figure cut short would be another figure."""
     needed = Console(width=_WIDEST).measure(table).maximum
-    Console(width=max(console.width if console.is_terminal else 0, needed)).print(table)
+    Console(width=max(console.width if console.is_terminal else 0, needed)).print(table, "")
 
 
 def _who(row: Row, by: str | None) -> str | None:

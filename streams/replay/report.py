@@ -99,7 +99,7 @@ def command(  # noqa: PLR0913, PLR0917 - a parameter an option
         every, by, channel, queue, form,
     )  # fmt: skip
     if wanted.start_us is not None and wanted.end_us is not None and wanted.end_us <= wanted.start_us:
-        raise InputError(f"--to: seen {end}, expected a time after --from ({start})")
+        raise click.UsageError(f"--to: seen {end}, expected a time after --from ({start})")
     if not files and wanted.start_us is None:
         raise click.UsageError("expected FILE..., or --from for a range of the topic")
     counted = _of_files(files, settings, wanted, processes) if files else _of_topic(settings, wanted, processes)
@@ -149,7 +149,7 @@ def _print(counted: Counted, settings: Settings, wanted: Wanted) -> None:
     elif wanted.format == "csv":
         sys.stdout.write(outputs.as_sheet(rows))
     else:
-        outputs.show(outputs.as_table(rows, wanted.by, settings.policy, settings.time_zone, counted.watermark))
+        outputs.show(rows, wanted.by, settings.policy, settings.time_zone, counted.watermark)
 
 
 def _span(counted: Counted, wanted: Wanted) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,6 +155,26 @@ def test_a_table_shows_the_ledger_and_what_its_figures_mean(file: Path) -> None:
     assert max(map(len, text.splitlines())) < 200
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_table_fits_the_terminal(file: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit goes into a table below, no figure twice, and each table says whose its rows are."""
+
+    def shown(columns: int) -> str:
+        monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+        monkeypatch.setenv("COLUMNS", str(columns))
+        return re.sub(r"\x1b\[[\d;]*m", "", report(str(file), "--by", "queue").stdout)
+
+    wide, narrow = shown(400), shown(width)
+    tables = narrow.partition("Times of")[0]
+    assert max(map(len, tables.splitlines())) <= width
+    assert tables.count("total") > wide.count("total") == 1
+    figures = re.compile(r"\d[\d,.:]*(?:\N{NO-BREAK SPACE}%)?")
+    rows = [line for line in wide.splitlines() if line.startswith("total")]
+    assert figures.findall(" ".join(rows)) == figures.findall(
+        " ".join(line for line in tables.splitlines() if line.startswith("total"))
+    )
+
+
 def test_a_range_of_a_file(file: Path) -> None:
     """Only the rows asked for; events outside still decide what they decide."""
     hour = ["--from", "2026-03-02T09:00", "--to", "2026-03-02T09:15"]
@@ -165,10 +186,7 @@ def test_a_range_of_a_file(file: Path) -> None:
     ("arguments", "message"),
     [
         (["nowhere.ndjson"], "nowhere.ndjson: cannot be read: No such file"),
-        (["FILE", "--from", "2026-03-03", "--to", "2026-03-02"], "expected a time after --from"),
         (["FILE", "--from", "2027-01-01"], "no events to report between"),
-        (["FILE", "--from", "2026-03-02T09:07"], "expected a quarter of an hour"),
-        (["FILE", "--from", "monday"], "seen 'monday', expected a time like"),
         (["/dev/null"], "there are no events to report"),
     ],
 )
@@ -180,11 +198,20 @@ def test_what_cannot_be_reported_is_said(file: Path, arguments: list[str], messa
     assert error.exit_code == os.EX_DATAERR
 
 
-def test_a_report_of_nothing_is_wrong_usage() -> None:
-    """Neither files nor a range."""
-    result = report()
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected FILE..., or --from"),
+        (["FILE", "--from", "2026-03-03", "--to", "2026-03-02"], "expected a time after --from"),
+        (["FILE", "--from", "2026-03-02T09:07"], "--from: seen '2026-03-02T09:07', expected a quarter of an hour"),
+        (["FILE", "--to", "monday"], "--to: seen 'monday', expected a time like 2026-03-02"),
+    ],
+)
+def test_wrong_usage_is_said(file: Path, arguments: list[str], message: str) -> None:
+    """Neither files nor a range, or no such time: exit code 2, the option, what was seen and what is expected."""
+    result = report(*(str(file) if name == "FILE" else name for name in arguments))
     assert result.exit_code == 2
-    assert "expected FILE..., or --from" in result.stderr
+    assert message in result.stderr
 
 
 def test_settings_decide(file: Path, tmp_path: Path) -> None:
