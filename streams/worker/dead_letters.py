@@ -14,6 +14,7 @@ from streams.settings import Settings
 from streams.worker.resending import Kept, Outcome, Resender, letters
 
 _REASONS = click.Choice([str(reason) for reason in Reason])
+_COLUMNS = ("time", "from", "reason", "attempt", "bytes", "error")
 
 
 @click.group
@@ -34,12 +35,13 @@ def list_(load: Callable[[], Settings], reason: str | None, limit: int) -> None:
     Example: centralita dead-letters list --reason too_late --limit 20
     """
     wanted = (one for one in letters(load()) if reason in (None, one.header("reason")))
-    shown = 0
-    for one in islice(wanted, limit):
-        click.echo(_line(one))
-        shown += 1
-    if not shown:
+    rows = [_row(one) for one in islice(wanted, limit)]
+    if not rows:
         click.echo("There are none.")
+        return
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    for row in (_COLUMNS, *rows):
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 @command.command("resend")
@@ -63,14 +65,14 @@ def resend_(load: Callable[[], Settings], reason: str | None, limit: int) -> Non
     click.echo(f"{total.sent} sent again, {total.parked} parked")
 
 
-def _line(one: Kept) -> str:
+def _row(one: Kept) -> tuple[str, ...]:
+    """Return what `_COLUMNS` names."""
     time = one.header("timestamp")
-    fields = {
-        "time": rfc3339(int(time)) if time.lstrip("-").isdigit() else "unknown",
-        "from": f"{one.header('topic')}-{one.header('partition')}@{one.header('offset')}",
-        "reason": one.header("reason"),
-        "attempt": one.header("attempt") + (" (parked)" if one.parked else ""),
-        "bytes": one.header("size") or str(len(one.value or b"")),
-        "error": one.header("error"),
-    }
-    return "  ".join(fields.values())
+    return (
+        rfc3339(int(time)) if time.lstrip("-").isdigit() else "unknown",
+        f"{one.header('topic')}-{one.header('partition')}@{one.header('offset')}",
+        one.header("reason"),
+        one.header("attempt") + (" (parked)" if one.parked else ""),
+        one.header("size") or str(len(one.value or b"")),
+        one.header("error"),
+    )
