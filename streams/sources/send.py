@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from schemas.dead_letters import Reason, RefusedError
-from schemas.events import decode, negative_duration
+from schemas.events import Event, decode, negative_duration
+from schemas.fields import microseconds
 from streams.broker.topics import TopicSet
 from streams.cli import INTERRUPTED
 from streams.errors import CentralitaError
@@ -34,7 +35,7 @@ def command(load: Callable[[], Settings], files: tuple[str, ...], from_line: int
     """Send the events of files: one JSON object a line, also .gz and .xz, `-` is standard input.
 
     Events are keyed by customer; with privacy.customer_key_secret set, customers' ids leave as pseudonyms. Lines that are no events
-    are told with their number and skipped, and the exit code is then 1. Ctrl-C tells from which line to go on. Sending a file
+    are told with their number and skipped, and the exit code is then 1; events too old for a worker are sent, and told. Ctrl-C tells from which line to go on. Sending a file
     twice does no harm: an event counts once.
 
     Example: centralita send calls.ndjson.gz
@@ -45,9 +46,11 @@ def command(load: Callable[[], Settings], files: tuple[str, ...], from_line: int
     sender = Sender(loaded.kafka, TopicSet(loaded.kafka.prefix).events)
     sender.check()
     with _bar(files, quiet=quiet) as bar:
-        transfer = Transfer(files, sender, bar)
+        transfer = Transfer(files, sender, bar, loaded.policy.lateness)
         transfer.run(loaded.privacy.customer_key_secret, from_line)
     click.echo(f"{sender.delivered:,} events sent, {transfer.bad:,} bad lines skipped")
+    if transfer.late:
+        click.secho(_warning(transfer.late, loaded.retention.lateness_hours), fg="yellow", err=True)
     if transfer.bad:
         raise click.exceptions.Exit(1)
 
@@ -87,10 +90,17 @@ def _bar(files: Sequence[str], *, quiet: bool) -> Iterator[Bar]:
 
 
 class Transfer:
-    """The lines of files on their way; knows from which line to go on when it is stopped."""
+    """The lines of files on their way; knows from which line to go on when it is stopped.
 
-    def __init__(self, files: Sequence[str], sender: Sender, bar: Bar) -> None:
+    ``late`` counts the events further than ``lateness`` (microseconds) behind the newest one sent before them: of a partition that
+    has the newest one too, a worker refuses them.
+    """
+
+    def __init__(self, files: Sequence[str], sender: Sender, bar: Bar, lateness: int) -> None:
         self.bad = 0
+        self.late = 0
+        self._lateness = lateness
+        self._newest = 0
         self._files = files
         self._sender = sender
         self._bar = bar
@@ -115,15 +125,21 @@ class Transfer:
     def _send(self, line: Line) -> None:
         mark = _mark(line.file, line.number)
         try:
-            key = _checked(line)
+            event = _checked(line)
         except RefusedError as refusal:
             self.bad += 1
             self._bar.tell(f"{line.path}:{line.number}: {refusal.reason}: {refusal}")
         else:
-            self._sender.send(key, line.value, mark)
+            assert line.key is not None, "an event names its contact or its agent"
+            self._sender.send(line.key, line.value, mark)
+            self._note(microseconds(event.time))
         self._next = mark + 1
         if line.number % _EVENTS_BETWEEN_UPDATES == 0:
             self._bar.sent(self._sender.delivered)
+
+    def _note(self, time_us: int) -> None:
+        self.late += time_us < self._newest - self._lateness
+        self._newest = max(self._newest, time_us)
 
     def _stop(self) -> None:
         """Wait for what is on its way (a second Ctrl-C does not), then name the first line that is not in."""
@@ -150,10 +166,16 @@ def _place(mark: int) -> tuple[int, int]:
     return mark >> 48, mark & ((1 << 48) - 1)
 
 
-def _checked(line: Line) -> bytes:
-    """Return the key of a line that is an event; raise RefusedError for any other."""
+def _warning(late: int, hours: float) -> str:
+    return (
+        f"warning: {late:,} events are more than {hours:g} h older than the newest sent before them: a worker refuses such events "
+        "(too_late); `centralita report` counts them, or send older files first, or raise retention.lateness_hours"
+    )
+
+
+def _checked(line: Line) -> Event:
+    """Return the event of a line; raise RefusedError when it is none."""
     event = decode(line.value)
     if wrong := negative_duration(event):
         raise RefusedError(Reason.NEGATIVE_DURATION, wrong)
-    assert line.key is not None, "an event names its contact or its agent"
-    return line.key
+    return event

@@ -118,6 +118,22 @@ def test_ctrl_c_and_going_on_loses_nothing(kafka: str, topics: TopicSet, tmp_pat
     assert len(seen) - len(ids) in {0, 1}
 
 
+def test_events_too_old_for_a_worker_are_sent_and_told(kafka: str, topics: TopicSet, tmp_path: Path) -> None:
+    """Those further behind the newest one before them than the lateness that the worker allows, and no others."""
+    path = tmp_path / "calls.ndjson"
+    hours = (100, 53, 51, 101, 52)  # the newest before them: -, 100, 100, 100, 101
+    path.write_bytes(
+        b"\n".join(
+            encode(CallQueued(id=f"e{hour}", time=hour * 3600, contact_id=f"c{hour}", queue="sales")) for hour in hours
+        )
+    )
+    out, err = (done := _start(kafka, topics.prefix, str(path))).communicate(timeout=60)
+    assert (done.returncode, out) == (0, "5 events sent, 0 bad lines skipped\n")
+    assert "warning: 2 events are more than 48 h older than the newest sent before them" in err
+    longer = _start(kafka, topics.prefix, str(path), CENTRALITA_RETENTION_LATENESS_HOURS="49.5")
+    assert "warning" not in longer.communicate(timeout=60)[1]
+
+
 def test_a_missing_topic_is_told(kafka: str, tmp_path: Path) -> None:
     """With the command that makes it."""
     path = tmp_path / "calls.ndjson"
