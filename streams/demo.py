@@ -58,14 +58,18 @@ _QUICK = {
 @click.command
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the wallboard.")
 @click.option(
-    "--speed", type=click.FloatRange(0.1, 1000), default=2.0, show_default=True, help="Times the calls and the agents."
+    "--traffic",
+    type=click.FloatRange(0.01, 1e4),
+    default=2.0,
+    show_default=True,
+    help="Times as many calls and agents.",
 )
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder to keep; default: a temporary one."
 )
 @click.option("--browser/--no-browser", default=None, help="Open the wallboard; default: on a desktop.")
 @click.pass_context
-def command(ctx: click.Context, port: int, speed: float, data: Path | None, *, browser: bool | None) -> None:
+def command(ctx: click.Context, port: int, traffic: float, data: Path | None, *, browser: bool | None) -> None:
     """Show the whole of Centralita with simulated traffic; Ctrl-C ends everything and leaves nothing running.
 
     It runs a real Apache Kafka (fetched once, 43 MB) unless CENTRALITA_KAFKA names one. The wallboard's address is shown as soon as
@@ -77,7 +81,7 @@ def command(ctx: click.Context, port: int, speed: float, data: Path | None, *, b
         raise ConfigurationError(f"--port: seen {port}, which is in use: choose another, such as {free_port()}")
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt), _folder(data) as folder:
-        Demo(folder, port, speed, console, *_chosen(ctx)).run(browser=browser)
+        Demo(folder, port, traffic, console, *_chosen(ctx)).run(browser=browser)
 
 
 def _chosen(ctx: click.Context) -> tuple[KafkaSettings, list[str]]:
@@ -159,12 +163,12 @@ class Demo:
     """The parts, in the order of their start."""
 
     def __init__(
-        self, folder: Path, port: int, speed: float, console: Console, kafka: KafkaSettings, options: list[str]
+        self, folder: Path, port: int, traffic: float, console: Console, kafka: KafkaSettings, options: list[str]
     ) -> None:
         self.folder = folder
         self.url = f"http://{HOST}:{port}/"
         self._port = port
-        self._speed = speed
+        self._traffic = traffic
         self._console = console
         self._options = options
         self._parts: list[Part] = []
@@ -198,7 +202,7 @@ class Demo:
         status.update("starting worker, board and traffic")
         self._add("worker", "worker", "--port", str(free_port()), restartable=True)
         self._add("board", "board", "--host", HOST, "--port", str(self._port), restartable=True)
-        self._add("traffic", "simulate", "--history", history, "--steady", "--traffic", str(self._speed), "--quiet")
+        self._add("traffic", "simulate", "--history", history, "--steady", "--traffic", str(self._traffic), "--quiet")
 
     def _start_broker(self, status: Status) -> None:
         jars.class_path(lambda done, total: status.update(f"fetching Apache Kafka, once: {done} of {total} files"))

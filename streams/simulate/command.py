@@ -71,7 +71,13 @@ class Options(Struct, frozen=True, kw_only=True):
 @click.option(
     "--rate", type=click.FloatRange(0.1, 1e6), help="Events a second: a steady day with ever shorter calls and waits."
 )
-@click.option("--traffic", type=click.FloatRange(0.01, 1e4), default=1.0, help="Times as many calls and agents.")
+@click.option(
+    "--traffic",
+    type=click.FloatRange(0.01, 1e4),
+    default=1.0,
+    show_default=True,
+    help="Times as many calls and agents.",
+)
 @click.option(
     "--events", type=click.IntRange(1), help="Stop after so many events (duplicates and garbage not counted)."
 )
