@@ -3,12 +3,13 @@
 Event time decides what belongs. What has to be read is a longer stretch of the log, by two rules that hold for every feed:
 
 - An event is at most 5 minutes ahead of its arrival (else it is refused), and a topic's timestamps are arrivals. So what arrived before
-  ``from`` less the longest wait and an hour-long conversation or two (`BEFORE`) cannot have a part in the range: reading begins there.
+  ``from`` less the longest wait and a conversation (`BEFORE`), or less the longest state of an agent (24 h), cannot have a part in
+  the range: reading begins there.
 - An event may arrive long after its time (a file sent today), so arrivals say nothing about the end. But once a partition's
   watermark is past ``to`` by the allowed lateness and the window of first-contact resolution, whatever still comes is too late or
   cannot matter: reading stops there, or at the end of the log as it was at the start.
 
-        BEFORE       from               to     longest wait + window + lateness
+        before       from               to     longest wait + window + lateness
     |------------------|=================|--------------------------|
     seek by arrival                                   stop by watermark
 
@@ -25,6 +26,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from streams.engine.agents import LONGEST_STATE
 from streams.engine.partition import Record
 from streams.engine.policy import HOUR, Policy
 from streams.errors import BrokerError, InputError, TopicError
@@ -36,7 +38,7 @@ from streams.replay.shard import Shard
 from streams.settings import KafkaSettings
 
 BEFORE: Final = 12 * HOUR
-"""Read before the range in addition to the longest wait: conversations and agents' states that began before it."""
+"""Read before the range in addition to the longest wait: conversations that began before it."""
 _TIMEOUT: Final = 15.0
 _RECORDS: Final = 5_000
 _PATIENCE: Final = 0.1
@@ -89,12 +91,13 @@ def spans(asked: Asked, policy: Policy) -> list[Span]:
         finally:
             consumer.close()
     if not found:
-        raise InputError(f"{asked.topic}: no events arrived since {BEFORE // HOUR} h before --from: nothing to report")
+        hours = (asked.start_us - first_arrival(asked.start_us, policy)) / HOUR
+        raise InputError(f"{asked.topic}: no events arrived since {hours:.0f} h before --from: nothing to report")
     return found
 
 
 def _offsets(consumer: Any, asked: Asked, policy: Policy) -> list[Span]:
-    begin_ms = max(0, asked.start_us - BEFORE - _longest_wait(policy) - policy.future) // 1_000
+    begin_ms = first_arrival(asked.start_us, policy) // 1_000
     numbers = _partitions(consumer, asked.topic)
     times = [TopicPartition(asked.topic, number, begin_ms) for number in numbers]
     found = []
@@ -106,6 +109,15 @@ def _offsets(consumer: Any, asked: Asked, policy: Policy) -> list[Span]:
         if 0 <= place.offset < end:
             found.append(Span(place.partition, place.offset, end))
     return found
+
+
+def first_arrival(start_us: int, policy: Policy) -> int:
+    """Return from when on arrivals can have a part in a range that begins at a time (microseconds).
+
+    >>> (30 * HOUR - first_arrival(30 * HOUR, Policy())) / HOUR  # 12 h of waiting and 12 of talking, 5 minutes ahead
+    24.083333333333332
+    """
+    return max(0, start_us - max(BEFORE + _longest_wait(policy), LONGEST_STATE) - policy.future)
 
 
 def count_range(

@@ -1,0 +1,27 @@
+"""How far before a range its events are looked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.engine.agents import LONGEST_STATE
+from streams.engine.policy import HOUR, Policy, QueuePolicy
+from streams.replay.topic import BEFORE, first_arrival
+
+FROM = 100 * HOUR
+
+
+@pytest.mark.parametrize("hours", [0.5, 12, 36])
+def test_what_goes_on_when_a_range_begins_has_been_read(hours: float) -> None:
+    """An agent's state of 24 h, and a conversation after the longest wait; each may be stamped as much ahead as is allowed."""
+    policy = Policy(
+        queues={"q": QueuePolicy(maximum_wait=round(hours * HOUR))}, defaults=QueuePolicy(maximum_wait=HOUR)
+    )
+    begin = first_arrival(FROM, policy) + policy.future
+    assert begin <= FROM - LONGEST_STATE
+    assert begin <= FROM - BEFORE - round(hours * HOUR)
+
+
+def test_a_range_at_the_beginning_of_time_begins_there() -> None:
+    """Arrivals before 1970 cannot be asked for."""
+    assert first_arrival(HOUR, Policy()) == 0
