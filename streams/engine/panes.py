@@ -29,60 +29,80 @@ _HALF = 1 << 15
 _NEVER = 1 << 62
 
 
-Counts = dict[str, dict[int, int]]
+Histograms = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
-Codes = list[tuple[int, int]]
-"""Buckets' codes, each with what to add to its count; a code may come twice."""
 
 
 class Told(Struct, frozen=True, omit_defaults=True):
     """A `Pane` as it is written: the same JSON from a structure of all measures."""
 
     measures: Struct
-    histograms: Counts = field(default_factory=dict)
+    histograms: Histograms = field(default_factory=dict)
 
 
 class Stretch:
-    """All slices of one stretch of time: bundles by slice, and histograms by slice."""
+    """All slices of one stretch of time: bundles by slice, and histograms by slice. Nothing is kept of what becomes 0."""
 
-    __slots__ = ("bundles", "counts")
+    __slots__ = ("bundles", "histograms")
 
     def __init__(self) -> None:
         self.bundles: dict[int, int] = {}
-        self.counts: dict[int, Counts] = {}
+        self.histograms: dict[int, Histograms] = {}
 
-    def add(self, number: int, bundle: int, codes: Codes | None) -> None:
-        """Add a bundle, and to the counts of buckets, in a slice; nothing is kept of what becomes 0."""
+    def credit(self, bundles: dict[int, int], counts: dict[int, int], groups: list[tuple[int, ...]]) -> set[int]:
+        """Add bundles by place and counts by (place, bucket code); return the slices that these places are."""
+        touched: set[int] = set()
+        for place, bundle in bundles.items():
+            if bundle:
+                numbers = spread(place, groups)
+                touched.update(numbers)
+                for number in numbers:
+                    self._add(number, bundle)
+        for key, count in counts.items():
+            if count:
+                numbers = spread(key >> _CODES, groups)
+                touched.update(numbers)
+                name, index = HISTOGRAMS[(key & _MASK) >> 16], (key & 0xFFFF) - _HALF
+                for number in numbers:
+                    self._count(number, name, index, count)
+        return touched
+
+    def merge(self, number: int, bundle: int, histograms: Histograms) -> None:
+        """Add a bundle and histograms to a slice."""
+        self._add(number, bundle)
+        for name, counts in histograms.items():
+            for index, count in counts.items():
+                self._count(number, name, index, count)
+
+    def _add(self, number: int, bundle: int) -> None:
         total = self.bundles.get(number, 0) + bundle
         if total:
             self.bundles[number] = total
         else:
             self.bundles.pop(number, None)
-        if codes:
-            self._count(number, codes)
 
-    def _count(self, number: int, codes: Codes) -> None:
-        counts = self.counts.setdefault(number, {})
-        for code, count in codes:
-            name, index = HISTOGRAMS[code >> 16], (code & 0xFFFF) - _HALF
-            merged = counts.setdefault(name, {})
-            new = merged.get(index, 0) + count
-            if new:
-                merged[index] = new
-            else:
-                del merged[index]
-                if not merged:
-                    del counts[name]
-        if not counts:
-            del self.counts[number]
+    def _count(self, number: int, name: str, index: int, count: int) -> None:
+        histograms = self.histograms.get(number)
+        if histograms is None:
+            self.histograms[number] = {name: {index: count}}
+            return
+        counts = histograms.get(name)
+        if counts is None:
+            histograms[name] = {index: count}
+            return
+        total = counts.get(index, 0) + count
+        if total:
+            counts[index] = total
+        else:
+            self._forget(number, name, index)
 
-    def codes(self, number: int) -> Codes:
-        """Return a slice's histograms as buckets' codes and counts."""
-        return [
-            ((HISTOGRAMS.index(name) << 16) + _HALF + index, count)
-            for name, merged in self.counts.get(number, {}).items()
-            for index, count in merged.items()
-        ]
+    def _forget(self, number: int, name: str, index: int) -> None:
+        histograms = self.histograms[number]
+        del histograms[name][index]
+        if not histograms[name]:
+            del histograms[name]
+        if not histograms:
+            del self.histograms[number]
 
 
 class Pending:
@@ -108,35 +128,12 @@ class Pending:
             key = place << _CODES | code
             counts[key] = counts.get(key, 0) + sign
 
-    def take(self, groups: list[tuple[int, ...]]) -> Iterator[tuple[int, dict[int, int], dict[int, Codes]]]:
-        """Yield (start, bundles by slice, codes by slice) and forget them; a slice with codes has a bundle, if only 0."""
+    def take(self) -> Iterator[tuple[int, dict[int, int], dict[int, int]]]:
+        """Yield (start, bundles by place, counts by place and bucket code) and forget them."""
         bundles, counts = self.bundles, self.counts
         self.bundles, self.counts = {}, {}
         for start, cells in bundles.items():
-            codes = _codes_by_slice(counts.get(start, {}), groups)
-            yield start, _bundles_by_slice(cells, codes, groups), codes
-
-
-def _codes_by_slice(counts: dict[int, int], groups: list[tuple[int, ...]]) -> dict[int, Codes]:
-    codes: dict[int, Codes] = {}
-    for key, count in counts.items():
-        if count:
-            item = (key & _MASK, count)
-            for number in spread(key >> _CODES, groups):
-                if number in codes:
-                    codes[number].append(item)
-                else:
-                    codes[number] = [item]
-    return codes
-
-
-def _bundles_by_slice(cells: dict[int, int], codes: dict[int, Codes], groups: list[tuple[int, ...]]) -> dict[int, int]:
-    bundles = dict.fromkeys(codes, 0)
-    for place, bundle in cells.items():
-        if bundle:
-            for number in spread(place, groups):
-                bundles[number] = bundles.get(number, 0) + bundle
-    return {number: bundle for number, bundle in bundles.items() if bundle or number in codes}
+            yield start, cells, counts.get(start, {})
 
 
 class Floors:
@@ -203,18 +200,25 @@ class Panes:
         return records
 
     def _merge(self, pending: Pending, groups: list[tuple[int, ...]], changed: Changed) -> None:
-        """Add what is pending to its panes; what belongs to a graduated interval also to its day."""
-        length = pending.length
-        for start, cells, codes in pending.take(groups):
-            if length == SLIDING or start + INTERVAL <= self.graduated:
-                if length == INTERVAL:
-                    for number, bundle in cells.items():
-                        self._roll_up(start, number, bundle, codes.get(number), changed)
-                cells = {number: bundle for number, bundle in cells.items() if not self._expired(length, start, number)}  # noqa: PLW2901
-            add = self.stretches.setdefault((length, start), Stretch()).add
-            for number, bundle in cells.items():
-                add(number, bundle, codes.get(number))
-            changed.setdefault((length, start), set()).update(cells)
+        """Add what is pending to its panes."""
+        closed = self._floors.sliding if pending.length == SLIDING else self.graduated
+        for start, cells, counts in pending.take():
+            pane = (pending.length, start)
+            if start + pending.length > closed:
+                stretch = self.stretches.setdefault(pane, Stretch())
+                changed.setdefault(pane, set()).update(stretch.credit(cells, counts, groups))
+            elif pending.length == INTERVAL:
+                late = Stretch()
+                late.credit(cells, counts, groups)
+                self._merge_late(pane, late, changed)
+
+    def _merge_late(self, pane: tuple[int, int], late: Stretch, changed: Changed) -> None:
+        """Add what belongs to a graduated interval to its day, and to itself where it is kept."""
+        for number in late.bundles.keys() | late.histograms.keys():
+            bundle, histograms = late.bundles.get(number, 0), late.histograms.get(number, {})
+            self._roll_up(pane[1], number, bundle, histograms, changed)
+            if not self._expired(*pane, number):
+                self._add(pane, number, bundle, histograms, changed)
 
     def _graduate(self, watermark: int, changed: Changed) -> None:
         """Add the intervals that no late event can reach any more to their days, once each."""
@@ -230,7 +234,7 @@ class Panes:
         for start in sorted(ready):
             stretch = self.stretches[INTERVAL, start]
             for number, bundle in stretch.bundles.items():
-                self._roll_up(start, number, bundle, stretch.codes(number), changed)
+                self._roll_up(start, number, bundle, stretch.histograms.get(number, {}), changed)
 
     def _raise_floors(self, watermark: int, now: int) -> None:
         """Let go of what its retention no longer reaches; a floor never falls, so nothing dropped is withdrawn from later."""
@@ -256,11 +260,11 @@ class Panes:
         self.graduated = told[0]
         _, self._floors.sliding, self._floors.breakdowns, self._floors.intervals, self._floors.days = told
 
-    def _add(self, pane: tuple[int, int], number: int, bundle: int, codes: Codes | None, changed: Changed) -> None:
-        self.stretches.setdefault(pane, Stretch()).add(number, bundle, codes)
+    def _add(self, pane: tuple[int, int], number: int, bundle: int, histograms: Histograms, changed: Changed) -> None:
+        self.stretches.setdefault(pane, Stretch()).merge(number, bundle, histograms)
         changed.setdefault(pane, set()).add(number)
 
-    def _roll_up(self, start: int, number: int, bundle: int, codes: Codes | None, changed: Changed) -> None:
+    def _roll_up(self, start: int, number: int, bundle: int, histograms: Histograms, changed: Changed) -> None:
         """Add an interval, or its change, to its day in the queue's zone, and to that day's hour."""
         name = self._slices.names[number]
         days = self.days_of(name.queue)
@@ -268,10 +272,10 @@ class Panes:
         if next_midnight <= self._floors.days:
             return
         day = (next_midnight - midnight, midnight)
-        self._add(day, number, bundle, codes, changed)
+        self._add(day, number, bundle, histograms, changed)
         if name.breakdown is None:
             hour = self._slices.number(Slice(name.channel, name.queue, "hour", days.hour(start)))
-            self._add(day, hour, bundle, codes, changed)
+            self._add(day, hour, bundle, histograms, changed)
 
     def days_of(self, queue: str | None) -> Days:
         """Return the days of a queue's zone."""
@@ -307,7 +311,7 @@ class Panes:
             )
             for number in gone:
                 del stretch.bundles[number]
-                stretch.counts.pop(number, None)
+                stretch.histograms.pop(number, None)
                 yield _head(pane) + self._slices.suffixes[number], None
             if not stretch.bundles:
                 del self.stretches[pane]
@@ -324,9 +328,9 @@ class Panes:
         stretch, head, suffixes = self.stretches[pane], _head(pane), self._slices.suffixes
         if not stretch.bundles:
             del self.stretches[pane]
-        bundles, counts = stretch.bundles, stretch.counts
+        bundles, histograms = stretch.bundles, stretch.histograms
         return [
-            (head + suffixes[number], _encode(Told(measures(bundles[number]), counts.get(number, _NO_COUNTS))))
+            (head + suffixes[number], _encode(Told(measures(bundles[number]), histograms.get(number, _NONE))))
             if number in bundles
             else (head + suffixes[number], None)
             for number in numbers
@@ -340,10 +344,10 @@ class Panes:
         stretch = self.stretches.setdefault(at, Stretch())
         stretch.bundles[number] = sum(value << SHIFT[measure] for measure, value in pane.measures.items())
         if pane.histograms:
-            stretch.counts[number] = pane.histograms
+            stretch.histograms[number] = pane.histograms
 
 
-_NO_COUNTS: Final[Counts] = {}
+_NONE: Final[Histograms] = {}
 _encode = msgspec.json.Encoder().encode
 
 
