@@ -42,9 +42,10 @@ _encode_now = msgspec.json.Encoder().encode
 class Agent:
     """One agent's states, oldest first, the quarters of an hour whose record is out of date, and what was last told."""
 
-    __slots__ = ("dirty", "facts", "ids", "place", "queues", "recent", "told")
+    __slots__ = ("dirty", "facts", "ids", "name", "place", "queues", "recent", "told")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.facts: list[Fact] = []
         self.ids: set[bytes] = set()
         self.dirty: set[int] = set()
@@ -73,48 +74,50 @@ class Agents:
         self._panes = panes
         self._slices = slices
         self._agents: dict[str, Agent] = {}
-        self._changed: set[str] = set()
+        self._changed: set[Agent] = set()
 
-    def apply(self, event: AgentStateChanged) -> bool:
-        """Take a change of state; return False when it was known."""
-        agent = self._agents.get(event.agent_id)
-        if agent is None:
-            agent = self._agents[event.agent_id] = Agent()
+    def apply(self, event: AgentStateChanged, time: int) -> bool:
+        """Take a change of state at ``time`` (microseconds); return False when it was known."""
+        agent = self._agents.get(event.agent_id) or self._new(event.agent_id)
         known = digest(event.id)
         if known in agent.ids:
             return False
         queues = event.queues if event.queues != agent.queues else agent.queues
-        fact: Fact = (event.time_us, known, event.state, event.reason, queues)
+        fact: Fact = (time, known, event.state, event.reason, queues)
         facts = agent.facts
         if not facts or fact > facts[-1]:
             if facts:
-                self._credit(event.agent_id, agent, facts[-1], fact[0], 1)
+                self._credit(agent, facts[-1], fact[0], 1)
             agent.append(fact)
         else:
-            self._insert(event.agent_id, agent, fact)
+            self._insert(agent, fact)
         agent.ids.add(known)
-        agent.dirty.add(fact[0] // INTERVAL)
-        self._changed.add(event.agent_id)
+        agent.dirty.add(time // INTERVAL)
+        self._changed.add(agent)
         return True
 
-    def _insert(self, name: str, agent: Agent, fact: Fact) -> None:
+    def _new(self, name: str) -> Agent:
+        agent = self._agents[name] = Agent(name)
+        return agent
+
+    def _insert(self, agent: Agent, fact: Fact) -> None:
         """Put a fact before a later one; the stretch that it falls into is withdrawn and credited in two parts."""
         facts = agent.facts
         at = bisect_left(facts, fact)
         after = facts[at]
         if at:
-            self._credit(name, agent, facts[at - 1], after[0], -1)
-            self._credit(name, agent, facts[at - 1], fact[0], 1)
-        self._credit(name, agent, fact, after[0], 1)
+            self._credit(agent, facts[at - 1], after[0], -1)
+            self._credit(agent, facts[at - 1], fact[0], 1)
+        self._credit(agent, fact, after[0], 1)
         facts.append(fact)
         agent.sort()
 
-    def _credit(self, name: str, agent: Agent, fact: Fact, end: int, sign: int) -> None:
+    def _credit(self, agent: Agent, fact: Fact, end: int, sign: int) -> None:
         measure = MEASURE.get(fact[2])
         if measure is None:
             return
         if fact[4] != agent.queues:
-            agent.queues, agent.place = fact[4], self._place(name, fact[4])
+            agent.queues, agent.place = fact[4], self._place(agent.name, fact[4])
         self._panes.credit_time(fact[0], min(end, fact[0] + LONGEST_STATE), agent.place, measure, sign)
 
     def _place(self, name: str, queues: tuple[str, ...]) -> int:
@@ -133,23 +136,24 @@ class Agents:
         """Return the records of the state (a quarter of an hour of an agent each) and of the agents as they are now."""
         state: list[tuple[bytes, bytes | None]] = []
         now: list[tuple[bytes, bytes]] = []
-        for name in self._changed:
-            agent = self._agents[name]
+        for agent in self._changed:
             self._trim(agent, watermark - lateness - HOUR)
             for quarter in agent.dirty:
                 begin, end = (bisect_left(agent.facts, (at * INTERVAL,)) for at in (quarter, quarter + 1))
                 facts = agent.facts[begin:end]
-                state.append((_key(name, quarter), _encode_facts(facts) if facts else None))
+                state.append((_key(agent.name, quarter), _encode_facts(facts) if facts else None))
             agent.dirty.clear()
             told = _encode_now(_now(agent))
             if told != agent.told:
                 agent.told = told
-                now.append((msgspec.json.encode(("agent", name)), told))
+                now.append((msgspec.json.encode(("agent", agent.name)), told))
         self._changed.clear()
         return state, now
 
     def _trim(self, agent: Agent, horizon: int) -> None:
         """Forget the whole quarters that no event can change any more, but for the last state before them."""
+        if agent.facts[0][0] >= horizon:
+            return
         keep = bisect_left(agent.facts, (horizon - horizon % INTERVAL,)) - 1
         if keep < 64:
             return
@@ -161,10 +165,10 @@ class Agents:
     def restore(self, key: bytes, value: bytes) -> None:
         """Take a quarter of an hour of an agent back from its record; `restored` brings them into order."""
         name = key[1 + _QUARTER_BYTES :].decode()
-        agent = self._agents.setdefault(name, Agent())
+        agent = self._agents.get(name) or self._new(name)
         for fact in _facts_decoder.decode(value):
             if fact[4] != agent.queues:
-                agent.queues, agent.place = fact[4], self._place(name, fact[4])
+                agent.queues, agent.place = fact[4], self._place(agent.name, fact[4])
             agent.facts.append((*fact[:4], agent.queues))
             agent.ids.add(fact[1])
 
@@ -175,7 +179,7 @@ class Agents:
 
     def restore_now(self, name: str, record: bytes) -> None:
         """Know what was last told of an agent."""
-        self._agents.setdefault(name, Agent()).told = record
+        (self._agents.get(name) or self._new(name)).told = record
 
 
 def _key(name: str, quarter: int) -> bytes:

@@ -105,6 +105,7 @@ class Leg:
         "hold",
         "hold_since",
         "level",
+        "place",
         "start",
         "transferred",
         "visit",
@@ -122,6 +123,7 @@ class Leg:
         self.hold_since: int | None = None
         self.transferred = False
         self.wrap_up = 0
+        self.place = -1
         self.given: list[Any] | None = None
         """What it is credited, worked out once it has ended (credits.py)."""
 

@@ -27,7 +27,19 @@ MOST_FACTS = 1000
 class Contact:
     """One contact in use. ``folded`` of its facts are in ``call``; `fold` brings the call up to date."""
 
-    __slots__ = ("as_of", "call", "credits", "facts", "folded", "identified", "new", "start", "waiting", "written")
+    __slots__ = (
+        "as_of",
+        "call",
+        "credits",
+        "facts",
+        "folded",
+        "identified",
+        "new",
+        "queue",
+        "start",
+        "waiting",
+        "written",
+    )
 
     def __init__(self, facts: list[Fact], as_of: int = 0, *, identified: bool) -> None:
         self.identified = identified
@@ -35,6 +47,8 @@ class Contact:
         self.as_of = as_of
         self.call = Call()
         self.folded = 0
+        self.queue = _queue(facts)
+        """The queue that the facts so far say it entered last."""
         self.new = False
         """True while facts wait to be evaluated."""
         self.credits: list[Credit] = []
@@ -58,6 +72,8 @@ class Contact:
             raise RefusedError(Reason.TOO_LARGE, message)
         if not facts or fact[0] > facts[-1][0] or fact[:3] > facts[-1][:3]:
             facts.append(fact)
+            if fact[1] == QUEUED:
+                self.queue = fact[3]
         else:
             self._insert(fact)
         return True
@@ -66,15 +82,7 @@ class Contact:
         self.facts.append(fact)
         self.facts.sort(key=_place)
         self.call, self.folded = Call(), 0
-
-    @property
-    def queue(self) -> str | None:
-        """Return the queue that the facts so far say it entered last."""
-        for fact in reversed(self.facts):
-            if fact[1] == QUEUED:
-                queue: str = fact[3]
-                return queue
-        return None
+        self.queue = _queue(self.facts)
 
     def fold(self) -> None:
         """Bring the call up to date with the facts."""
@@ -96,6 +104,14 @@ class Contact:
 
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def _queue(facts: list[Fact]) -> str | None:
+    for fact in reversed(facts):
+        if fact[1] == QUEUED:
+            queue: str = fact[3]
+            return queue
+    return None
 
 
 def _place(fact: Fact) -> Fact:

@@ -35,7 +35,9 @@ class Contributions:
     def note(self, key: bytes, name: str, fact: Fact, watermark: int) -> tuple[bool, Contact]:
         """Add a fact to its contact, to be evaluated later; return False with the contact when it was known."""
         customer = self._customers.get(key, watermark)
-        contact = self._load(key, customer, name)
+        contact = customer.contacts.get(name)
+        if not isinstance(contact, Contact):
+            contact = self._load(key, customer, name)
         if contact is None:
             contact = customer.contacts[name] = Contact([], identified=key != name.encode())
         new = contact.learn(fact)

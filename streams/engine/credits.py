@@ -121,7 +121,9 @@ def _leg(leg: Leg, end: int, slices: Slices) -> list[Credit]:
 
 
 def _place(leg: Leg, slices: Slices) -> int:
-    return leg.visit.group + slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.level)
+    if leg.place < 0:
+        leg.place = leg.visit.group + slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.level)
+    return leg.place
 
 
 def _resolution(

@@ -57,25 +57,24 @@ class EventCounters:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str | None, str | None], dict[str, int]] = {}
-        self._changed: set[tuple[str | None, str | None]] = set()
+        self._new: dict[tuple[str | None, str | None, str], int] = {}
 
     def add(self, channel: str | None, queue: str | None, kind: str) -> None:
         """Count an event."""
-        where = (channel, queue)
-        counts = self._counts.get(where)
-        if counts is None:
-            counts = self._counts[where] = {}
-        counts[kind] = counts.get(kind, 0) + 1
-        self._changed.add(where)
+        what = (channel, queue, kind)
+        self._new[what] = self._new.get(what, 0) + 1
 
     def flush(self) -> Records:
         """Return the records of those that changed."""
-        records: Records = [
-            (msgspec.json.encode(("counters", *where)), msgspec.json.encode(Counters(self._counts[where])))
-            for where in self._changed
+        changed = {}
+        for (channel, queue, kind), count in self._new.items():
+            counts = changed[channel, queue] = self._counts.setdefault((channel, queue), {})
+            counts[kind] = counts.get(kind, 0) + count
+        self._new = {}
+        return [
+            (msgspec.json.encode(("counters", *where)), msgspec.json.encode(Counters(counts)))
+            for where, counts in changed.items()
         ]
-        self._changed = set()
-        return records
 
     def restore(self, channel: str | None, queue: str | None, value: Counters) -> None:
         """Take the counts back from their record."""

@@ -82,7 +82,7 @@ class Partition:
         if isinstance(event, AgentStateChanged):
             time = event.time_us
             self._check_time(time, now_us)
-            new = self._agents.apply(event)
+            new = self._agents.apply(event, time)
             if new:
                 self._counters.add(None, None, "agent.state_changed")
         else:
