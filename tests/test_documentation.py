@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from schemas.events import decode
 from streams import cli
+from streams.board import broadcast, parameters, view
 from streams.kpis import document
 from streams.settings import _SECTIONS, Settings, load
 
@@ -119,13 +120,30 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert heading in {text.lower().replace(" ", "-") for text in headings}, target
 
 
-def test_exit_codes_are_documented() -> None:
-    """Each code that an error of ours has is in docs/operations.md."""
+@pytest.mark.parametrize("page", [*READMES, ROOT / "docs" / "operations.md"], ids=lambda page: page.name)
+def test_exit_codes_are_documented(page: Path) -> None:
+    """Each code that an error of ours has."""
     from streams import errors
 
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "exit_code")}
     assert codes <= {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_readme_has_the_bounds_and_states_of_the_api(page: Path) -> None:
+    """Numbers as the code has them, every value of `every` and `by`, and the states that the wallboard has words for."""
+    text = page.read_text(encoding="utf-8")
+    plain = re.sub(r"(?<=\d)[.,](?=\d{3})", "", text)
+    for bound in (
+        parameters.MOST_STRETCHES, parameters.MOST_SUMS, parameters.MOST_ROWS, round(view.PATIENCE), broadcast.CLIENTS,
+    ):  # fmt: skip
+        assert re.search(rf"^\| [^|]+ \| {bound}[ ,|]", plain, re.MULTILINE), bound
+    for value in (*parameters.EVERY, *parameters.BY, *parameters.FORMATS, *parameters.WINDOWS):
+        assert f"`{value}`" in text
+    words = (ROOT / "streams" / "board" / "static" / "words.js").read_text(encoding="utf-8")
+    states = set(re.findall(r"\bfeed_(\w+):", words)) - {"lost"}
+    assert states == set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE)) & (states | {"lost"})
 
 
 def test_series_named_in_operations_exist() -> None:
