@@ -18,7 +18,8 @@ import click
 
 from benchmarks.processes import Child
 from benchmarks.traffic import SEED, live, producing
-from streams.simulate.traffic import SECOND, Sent, encoded, events
+from streams.simulate.timed import SECOND, Sent, encoded
+from streams.simulate.traffic import events
 
 _LINGER = {"linger.ms": 5}
 _ROW = 3

@@ -23,7 +23,7 @@ from benchmarks.processes import BenchmarkError, Child, Served
 from benchmarks.report import Line, Section, typical
 from benchmarks.traffic import REALISTIC, create, preload, recreate_outputs, simulated
 from streams.broker.topics import TopicSet
-from streams.simulate.traffic import encoded
+from streams.simulate.timed import encoded
 
 OURS = "centralita worker"
 JVM = "kafka-streams"

@@ -23,7 +23,8 @@ from streams.engine.partition import Record
 from streams.settings import KafkaSettings
 from streams.simulate.center import MONDAY_MORNING, Center, demo_center, staffed
 from streams.simulate.options import Queues
-from streams.simulate.traffic import Sent, Timed, at_rate, encoded, events
+from streams.simulate.timed import Sent, Timed, encoded
+from streams.simulate.traffic import at_rate, events
 from streams.sources.producer import configuration
 
 QUEUES = 50

@@ -22,7 +22,8 @@ from streams.simulate.faults import Faults, Tally, broken
 from streams.simulate.options import Duration, Moment, Queues
 from streams.simulate.outputs import FileOutput, KafkaOutput, Output
 from streams.simulate.pace import Pace, paced
-from streams.simulate.traffic import SECOND, Sent, at_rate, encoded, events, natural_rate
+from streams.simulate.timed import SECOND, Sent, encoded
+from streams.simulate.traffic import at_rate, events, natural_rate
 from streams.sources.producer import Sender
 
 DAY = 86_400.0

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.dead_letters import Reason
-from streams.simulate.traffic import SECOND, Sent
+from streams.simulate.timed import SECOND, Sent
 
 
 class Faults(Struct, frozen=True, kw_only=True):

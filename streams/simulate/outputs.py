@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from streams.errors import InputError
-from streams.simulate.traffic import Sent
+from streams.simulate.timed import Sent
 from streams.sources.producer import Sender
 
 FLUSH_SECONDS = 20.0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from streams.simulate.traffic import SECOND, Sent
+from streams.simulate.timed import SECOND, Sent
 
 _LONGEST_PAUSE = 0.1
 

@@ -16,7 +16,8 @@ from schemas.events import encode
 from streams.broker.topics import TopicSet
 from streams.kpis.registry import BY_ID, KPIS
 from streams.simulate.center import demo_center
-from streams.simulate.traffic import SECOND, encoded, events
+from streams.simulate.timed import SECOND, encoded
+from streams.simulate.traffic import events
 from tests.board.boards import BoardProcess
 from tests.harness import records
 from tests.harness.exactness import wait_until

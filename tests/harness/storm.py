@@ -10,7 +10,8 @@ from typing import NamedTuple
 from schemas.dead_letters import Reason
 from streams.simulate.center import MONDAY_MORNING, Center, demo_center
 from streams.simulate.faults import Faults, Tally, broken
-from streams.simulate.traffic import encoded, events, natural_rate
+from streams.simulate.timed import encoded
+from streams.simulate.traffic import events, natural_rate
 
 FAULTS = Faults(duplicates=0.03, disorder=0.05, losses=0.002, garbage=0.01, delay=120.0)
 

@@ -15,7 +15,7 @@ from schemas.fields import microseconds
 from streams.broker.topics import TopicSet
 from streams.settings import KafkaSettings, Settings
 from streams.simulate.command import command
-from streams.simulate.traffic import SECOND
+from streams.simulate.timed import SECOND
 
 
 def _simulate(*options: str, settings: Settings | None = None) -> Result:

@@ -11,7 +11,8 @@ from schemas.dead_letters import Reason, RefusedError
 from schemas.events import decode, negative_duration
 from streams.simulate.center import demo_center
 from streams.simulate.faults import Faults, Tally, broken
-from streams.simulate.traffic import SECOND, Sent, encoded, events
+from streams.simulate.timed import SECOND, Sent, encoded
+from streams.simulate.traffic import events
 
 MANY = Faults(duplicates=0.05, disorder=0.1, losses=0.02, garbage=0.05, delay=30.0)
 

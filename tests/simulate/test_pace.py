@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.simulate.pace import Pace, paced
-from streams.simulate.traffic import SECOND, Sent
+from streams.simulate.timed import SECOND, Sent
 
 
 class Clock:

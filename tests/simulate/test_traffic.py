@@ -22,7 +22,8 @@ from schemas.calls import (
 from schemas.events import decode
 from streams.simulate.center import MONDAY_MORNING, Callers, Center, Group, Queue, demo_center, erlang_center
 from streams.simulate.erlang import LongRun, erlang_a
-from streams.simulate.traffic import SECOND, Timed, encoded, events
+from streams.simulate.timed import SECOND, Timed, encoded
+from streams.simulate.traffic import events
 
 DAY = 86_400
 

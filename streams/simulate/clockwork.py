@@ -1,0 +1,74 @@
+"""Time and chance of a simulation: what is due next is on a heap, and chance is drawn from one seeded source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from math import log
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from streams.simulate.center import Center
+from streams.simulate.timed import SECOND, Timed
+
+HOUR = 3600 * SECOND
+Action = Callable[[int, Any], None]
+"""What happens at a time (microseconds) to something."""
+
+
+class Clockwork:
+    """Does each action when its time has come; each puts its events into ``out``. ``end`` is when no new call comes any more."""
+
+    def __init__(self, center: Center, random: Random) -> None:
+        self.center = center
+        self.random = random.random
+        self.second = SECOND / center.hurry
+        self.end = center.start + round(center.seconds * SECOND) if center.seconds is not None else None
+        self.steady = min(*center.day, *center.week) == max(*center.day, *center.week)
+        self.out: list[Timed] = []
+        self._zone = ZoneInfo(center.time_zone)
+        self._levels: dict[int, float] = {}
+        self._heap: list[tuple[int, int, Action, Any]] = []
+        self._pushed = 0
+
+    def run(self) -> Iterator[Timed]:
+        """Yield the events until nothing is due any more."""
+        heap, out = self._heap, self.out
+        yield from out
+        out.clear()
+        while heap:
+            now, _, action, subject = heappop(heap)
+            action(now, subject)
+            if out:
+                yield from out
+                out.clear()
+
+    def at(self, when: int, action: Action, subject: Any) -> None:
+        """Do something later; what is due at the same time is done in the order in which it was put here."""
+        self._pushed += 1
+        heappush(self._heap, (when, self._pushed, action, subject))
+
+    def exponential(self, mean_seconds: float) -> int:
+        """Return a stretch of time in microseconds, at least one."""
+        return 1 + int(-log(1.0 - self.random()) * mean_seconds * self.second)
+
+    def happens(self, share: float) -> bool:
+        """Tell whether what happens in a share of the cases does."""
+        return share > 0.0 and self.random() < share
+
+    def level(self, now: int) -> float:
+        """Return the share of the busiest hour's calls that this hour has."""
+        if self.steady:
+            return self.center.day[0] * self.center.week[0]
+        hour = now // HOUR
+        level = self._levels.get(hour)
+        if level is None:
+            local = datetime.fromtimestamp(hour * 3600, UTC).astimezone(self._zone)
+            level = self._levels[hour] = self.center.day[local.hour] * self.center.week[local.weekday()]
+        return level
+
+    def goes_on(self, now: int) -> bool:
+        """Tell whether new calls still come."""
+        return self.end is None or now < self.end
