@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, Final
@@ -22,7 +22,7 @@ from streams.board.view import GoneError, View
 from streams.errors import ConfigurationError
 from streams.kpis import outputs
 from streams.kpis.figures import Figures
-from streams.kpis.registry import KPIS, definitions
+from streams.kpis.registry import definitions
 from streams.settings import Settings
 from streams.telemetry import Fact
 
@@ -176,7 +176,7 @@ def _static() -> Handler:
 # Figures
 
 
-async def _kpis(request: web.Request) -> web.Response:
+async def _kpis(request: web.Request) -> web.StreamResponse:
     view = request.app[VIEW]
     question = asked(_given(request), view.now_us(), view.zone_of)
     if not view.feed.ready:
@@ -184,15 +184,37 @@ async def _kpis(request: web.Request) -> web.Response:
     async with request.app[QUESTIONS]:
         answer = await asyncio.to_thread(view.answer, question, lambda: _has_gone(request))
     if question.format == "json":
-        return _json(answer)
-    text = await asyncio.to_thread(outputs.as_csv, answer.rows, [kpi.id for kpi in KPIS])
-    return web.Response(
-        text=text, content_type="text/csv", charset="utf-8",
-        headers={
-            "Content-Disposition": 'attachment; filename="kpis.csv"', "X-Zone": answer.zone,
-            "X-As-Of": answer.as_of, "X-Watermark": answer.watermark or "",
-        },
-    )  # fmt: skip
+        pieces = outputs.json_pieces(answer, answer.rows)
+        return await _sent(request, pieces, len(answer.rows), {"Content-Type": "application/json; charset=utf-8"})
+    sheet = (piece.encode() for piece in outputs.SHEETS[question.format](answer.rows))
+    headers = {
+        "Content-Type": "text/csv; charset=utf-8", "Content-Disposition": 'attachment; filename="kpis.csv"',
+        "X-Zone": answer.zone, "X-As-Of": answer.as_of, "X-Watermark": answer.watermark or "",
+    }  # fmt: skip
+    return await _sent(request, sheet, len(answer.rows), headers)
+
+
+async def _sent(
+    request: web.Request, pieces: Iterator[bytes], rows: int, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Return an answer of a few rows; write a large one piece by piece, so that others are answered in between."""
+    if rows <= outputs.PIECE:
+        return web.Response(body=b"".join(pieces), headers=headers)
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        await _write(request, response, piece)
+    return response
+
+
+async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    """Write, and let go of a client that takes nothing."""
+    try:
+        await asyncio.wait_for(response.write(data), _STALLED)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError from None
 
 
 async def _definitions(request: web.Request) -> web.Response:
@@ -251,8 +273,8 @@ async def _stream(request: web.Request) -> web.StreamResponse:
     messages = broadcast.messages(key)
     try:
         async for message in messages:
-            await asyncio.wait_for(response.write(message), _STALLED)
-    except (ConnectionResetError, TimeoutError):
+            await _write(request, response, message)
+    except ConnectionResetError:
         if request.transport is not None:
             request.transport.abort()
     finally:

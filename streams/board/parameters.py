@@ -11,7 +11,7 @@ from streams.kpis.registry import BY, SLIDING_BY
 from streams.kpis.windows import SLIDING_WINDOWS, WINDOWS, window
 
 EVERY: Final = {"15m": INTERVAL, "1h": HOUR, "1d": DAY, "1mo": 28 * DAY, "all": None}
-FORMATS: Final = ("json", "csv")
+FORMATS: Final = ("json", "csv", "csv-long")
 LONGEST_NAME: Final = 200
 MOST_STRETCHES: Final = 20_000
 MOST_ROWS: Final = 50_000

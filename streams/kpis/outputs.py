@@ -1,17 +1,27 @@
-"""Rows as JSON and as CSV. Text in a CSV never starts a formula: spreadsheets would run it, and names come from events."""
+"""Rows as JSON and as CSV, in pieces, so that who writes large answers can do other work between them.
+
+Text in a CSV never starts a formula: spreadsheets would run it, and names come from events.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
+from msgspec import Struct, structs
 
-from schemas.rows import Row
+from schemas.rows import Figure, Row
+from streams.kpis.registry import KPIS
 
-_PLACE = ("start", "end", "channel", "queue", "breakdown", "value")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+PIECE: Final = 500
+"""Rows in a piece: about 2 MB of JSON, 5 ms of work."""
+_PLACE: Final = ("start", "end", "channel", "queue", "breakdown", "value")
+_PARTS: Final = ("kpi", "unit", "figure", "numerator", "denominator", "status")
+_OWN_STATUS: Final = tuple(kpi.id for kpi in KPIS if kpi.follows_customers)
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def as_json(answer: object) -> bytes:
@@ -19,27 +29,56 @@ def as_json(answer: object) -> bytes:
     return msgspec.json.encode(answer)
 
 
-def as_csv(rows: Iterable[Row], kpis: Sequence[str]) -> str:
-    """Return rows as CSV: their place, then of each KPI its value, numerator, denominator and status; empty is unknown."""
+def json_pieces(answer: Struct, rows: Sequence[Row]) -> Iterator[bytes]:
+    """Yield an answer as JSON; the last field of its structure, `rows`, is to be these."""
+    empty = msgspec.json.encode(structs.replace(answer, rows=[]))
+    yield empty.removesuffix(b"]}")
+    for first in range(0, len(rows), PIECE):
+        yield (b"," if first else b"") + msgspec.json.encode(rows[first : first + PIECE])[1:-1]
+    yield b"]}"
+
+
+def csv_pieces(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield rows as CSV with a column a KPI: its value, in the unit of the registry; empty is no value.
+
+    ``status`` is that of all KPIs but those that a returning customer can change, which have one of their own.
+    """
+    yield _lines([[*_PLACE, "status", *(f"{kpi}_status" for kpi in _OWN_STATUS), *(kpi.id for kpi in KPIS)]])
+    for first in range(0, len(rows), PIECE):
+        yield _lines([_wide(row) for row in rows[first : first + PIECE]])
+
+
+def long_pieces(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield rows as CSV with a line a KPI: its unit, value, numerator, denominator and status."""
+    yield _lines([[*_PLACE, *_PARTS]])
+    for first in range(0, len(rows), PIECE):
+        yield _lines([line for row in rows[first : first + PIECE] for line in _long(row)])
+
+
+SHEETS: Final = {"csv": csv_pieces, "csv-long": long_pieces}
+"""Kinds of CSV."""
+
+
+def _lines(lines: Sequence[Sequence[object]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([*_PLACE, *(column for kpi in kpis for column in (kpi, *(f"{kpi}_{part}" for part in _PARTS)))])
-    for row in rows:
-        place = [safe(text) for text in (row.start, row.end, row.channel, row.queue, row.breakdown, row.value)]
-        writer.writerow(place + [cell for kpi in kpis for cell in _cells(row, kpi)])
+    csv.writer(out).writerows(lines)
     return out.getvalue()
 
 
-_PARTS = ("numerator", "denominator", "status")
+def _wide(row: Row) -> list[object]:
+    statuses = [row.kpis[kpi].status for kpi in (KPIS[0].id, *_OWN_STATUS)]
+    return [*_place(row), *statuses, *(row.kpis[kpi.id].value for kpi in KPIS)]
 
 
-def _cells(row: Row, kpi: str) -> list[object]:
-    figure = row.kpis.get(kpi)
-    if figure is None:
-        return ["", "", "", ""]
-    return [
-        "" if part is None else part for part in (figure.value, figure.numerator, figure.denominator, figure.status)
-    ]
+def _long(row: Row) -> Iterator[list[object]]:
+    place = _place(row)
+    for kpi in KPIS:
+        figure: Figure = row.kpis[kpi.id]
+        yield [*place, kpi.id, kpi.unit, figure.value, figure.numerator, figure.denominator, figure.status]
+
+
+def _place(row: Row) -> list[str]:
+    return [safe(text) for text in (row.start, row.end, row.channel, row.queue, row.breakdown, row.value)]
 
 
 def safe(text: str | None) -> str:

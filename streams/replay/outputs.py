@@ -15,10 +15,10 @@ from rich.text import Text
 
 from schemas.rows import Figure, Row
 from streams.engine.policy import SECOND, Policy
-from streams.kpis.outputs import as_csv, as_json
-from streams.kpis.registry import BY_ID, KPIS
+from streams.kpis.outputs import as_json
+from streams.kpis.registry import BY_ID
 
-FORMATS: Final = ("table", "json", "csv")
+FORMATS: Final = ("table", "json", "csv", "csv-long")
 COLUMNS: Final = (
     "entered", "answered", "abandoned", "flowed_out", "waiting", "abandonment_rate", "service_level", "average_speed_of_answer",
     "speed_of_answer_p95", "average_time_to_abandon", "handle_time", "transfer_rate", "first_contact_resolution", "occupancy",
@@ -33,11 +33,6 @@ _WIDEST: Final = 1_000
 def as_lines(rows: Sequence[Row]) -> bytes:
     """Return rows as JSON, one a line, each with the bytes that it has in the API."""
     return b"".join(as_json(row) + b"\n" for row in rows)
-
-
-def as_sheet(rows: Sequence[Row]) -> str:
-    """Return rows as the CSV of the API."""
-    return as_csv(rows, [kpi.id for kpi in KPIS])
 
 
 class Column(NamedTuple):

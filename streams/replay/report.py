@@ -17,6 +17,7 @@ import click
 from streams.broker.topics import TopicSet
 from streams.errors import InputError
 from streams.kpis.figures import Query
+from streams.kpis.outputs import SHEETS
 from streams.kpis.registry import BY
 from streams.kpis.windows import EVERY
 from streams.replay import outputs
@@ -146,8 +147,8 @@ def _print(counted: Counted, settings: Settings, wanted: Wanted) -> None:
     rows = counted.figures.rows(Query(start, end, wanted.every, wanted.by, wanted.channel, wanted.queue))
     if wanted.format == "json":
         sys.stdout.buffer.write(outputs.as_lines(rows))
-    elif wanted.format == "csv":
-        sys.stdout.write(outputs.as_sheet(rows))
+    elif wanted.format in SHEETS:
+        sys.stdout.writelines(SHEETS[wanted.format](rows))
     else:
         outputs.show(rows, wanted.by, settings.policy, settings.time_zone, counted.watermark)
 

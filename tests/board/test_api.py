@@ -15,6 +15,7 @@ from schemas.events import encode
 from streams.board.parameters import asked
 from streams.engine.policy import Policy, QueuePolicy
 from streams.errors import InputError
+from streams.kpis import outputs
 from streams.kpis.registry import KPIS
 from tests.board.rig import view_of
 from tests.harness.traffic import START
@@ -224,6 +225,19 @@ async def test_csv_has_the_figures_of_json(client):
     for line, row in zip(lines, rows, strict=True):
         for kpi, figure in row["kpis"].items():
             assert (float(line[kpi]) if line[kpi] else None) == figure["value"]
+
+
+async def test_a_large_answer_comes_in_pieces_and_is_the_same(client, view):
+    """So that no other request waits for all of it to be written."""
+    query = DAYS | {"by": "queue"}
+    whole = view.answer(asked({name: [value] for name, value in query.items()}, view.now_us(), view.zone_of))
+    assert len(whole.rows) > 2 * outputs.PIECE
+    response = await client.get("/api/v1/kpis", params=query)
+    assert response.headers.get("Transfer-Encoding") == "chunked"
+    assert await response.read() == outputs.as_json(whole)
+    for form, pieces in outputs.SHEETS.items():
+        response = await client.get("/api/v1/kpis", params=query | {"format": form})
+        assert await response.text() == "".join(pieces(whole.rows))
 
 
 async def test_csv_lets_no_name_be_a_formula(serve):

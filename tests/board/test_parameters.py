@@ -14,7 +14,7 @@ WRONG = [
     ({"by": [""]}, "by", "", "one of queue"),
     ({"by": ["language"], "window": ["15m"]}, "by", "language", "queue, channel or agent"),
     ({"every": ["2h"]}, "every", "2h", "one of 15m"),
-    ({"format": ["xml"]}, "format", "xml", "one of json, csv"),
+    ({"format": ["xml"]}, "format", "xml", "one of json, csv, csv-long"),
     ({"from": ["2026-03-01T08:00:00Z"]}, "to", None, "a time like"),
     ({"to": ["2026-03-01T08:00:00Z"]}, "from", None, "a time like"),
     ({"from": ["yesterday"], "to": ["2026-03-01T08:00:00Z"]}, "from", "yesterday", "a time like"),

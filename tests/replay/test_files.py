@@ -133,10 +133,14 @@ def test_lines_that_are_no_events_are_told_and_the_rest_reported(file: Path, tmp
     assert f"{bad}:{len(EVENTS) + 1}: undecodable" in result.stderr
 
 
-def test_csv_has_a_column_for_every_part(file: Path) -> None:
-    """As the API gives it: place, then value, numerator, denominator and status of each KPI."""
-    head, *lines = report(file, "--format", "csv", "--by", "queue").stdout.splitlines()
-    assert head.startswith("start,end,channel,queue,breakdown,value,entered,entered_numerator,")
+@pytest.mark.parametrize(
+    ("form", "columns"),
+    [("csv", "status,first_contact_resolution_status,entered,answered,"), ("csv-long", "kpi,unit,figure,")],
+)
+def test_csv_is_that_of_the_api(file: Path, form: str, columns: str) -> None:
+    """Wide, with a column a KPI, or long, with a line a KPI."""
+    head, *lines = report(file, "--format", form, "--by", "queue").stdout.splitlines()
+    assert head.startswith(f"start,end,channel,queue,breakdown,value,{columns}")
     assert {"billing", "sales", "support"} <= {line.split(",")[3] for line in lines}
     assert lines[-1].split(",")[2:6] == [""] * 4
 
