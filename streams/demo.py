@@ -14,15 +14,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -31,11 +30,11 @@ import orjson
 from rich.console import Console
 from rich.status import Status
 
-from streams import children
 from streams.broker import jars
 from streams.broker.server_properties import HOST, free_port, is_free
 from streams.broker.topics import TopicSet, admin_client
 from streams.errors import BrokerError, CentralitaError, ConfigurationError, RestartError
+from streams.parts import Part
 from streams.settings import KafkaSettings
 
 HISTORY = "2h"
@@ -45,7 +44,6 @@ BROKER_STOP_SECONDS = 35.0
 RESTART_PAUSE = 1.0
 MOST_RESTARTS = 20
 _TICK = 0.25
-_LINES_SHOWN = 15
 
 _QUICK = {
     "CENTRALITA_WORKER_TRANSACTION_TIMEOUT": "5",
@@ -102,61 +100,6 @@ def _folder(data: Path | None) -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
-
-
-@dataclass
-class Part:
-    """One of the processes: how it is started, and its log."""
-
-    name: str
-    arguments: list[str]
-    folder: Path
-    environment: Mapping[str, str]
-    restartable: bool = False
-    restarts: int = 0
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-
-    @property
-    def log(self) -> Path:
-        """Where its messages are."""
-        return self.folder / f"{self.name}.log"
-
-    def start(self) -> None:
-        """Start it in a group of its own, bound to our life."""
-        with self.log.open("ab") as log:
-            self.process = children.start(
-                [sys.executable, "-m", "streams.cli", *self.arguments],
-                signal.SIGTERM,
-                env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group, if there is one left."""
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-
-    def stop(self, seconds: float) -> None:
-        """Ask it to end, and end it after so many seconds; then whatever it left in its group."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            self.signal(signal.SIGKILL)
-            self.process.wait()
-
-    def tail(self) -> str:
-        """Return the last lines of its log."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-_LINES_SHOWN:])
 
 
 class Demo:
