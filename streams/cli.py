@@ -82,7 +82,7 @@ def settings(ctx: click.Context) -> "Settings":
 
 def _settings(config: Path | None) -> "Settings":
     """Load what a command runs with; `@click.pass_obj` gives a command this function, to be called without arguments."""
-    from streams.settings import load  # noqa: PLC0415 - help and commands without settings do not need it
+    from streams.configuration import load  # noqa: PLC0415 - help and commands without settings do not need it
 
     return load(config, os.environ)
 

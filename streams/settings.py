@@ -1,36 +1,16 @@
-"""Every setting, where it comes from, and what it may be.
-
-A TOML file gives them (``--config``, or ``centralita.toml`` in the working folder), and a variable ``CENTRALITA_<SECTION>_<KEY>``
-overrides one; ``CENTRALITA_KAFKA`` is the bootstrap servers. Unknown keys, unknown variables and bad values stop the start with a
-message that names the key, the value seen and what was expected.
-
-    time_zone = "Europe/Madrid"
-
-    [defaults]
-    service_level_threshold = 20
-
-    [queues."sales"]
-    service_level_target = 0.9
-"""
+"""Every setting, and what it may be. Where they come from: streams/configuration.py."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-import msgspec
 from msgspec import Meta
 
 from streams.engine.policy import DAY, HOUR, SECOND, Policy, QueuePolicy, Retention
 from streams.errors import ConfigurationError
-from streams.kpis.registry import BY_ID
 
-DEFAULT_FILE = "centralita.toml"
 Formula = Literal["SL1", "SL2", "SL3", "SL4", "SL5", "SL6", "SL7", "SL8"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Interval = Annotated[float, Meta(ge=0.01, le=1e9)]
@@ -38,6 +18,8 @@ Positive = Annotated[float, Meta(gt=0, le=1e9)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Zone = Annotated[str, Meta(min_length=1, max_length=64)]
+_LONGEST_WINDOW_HOURS = 65 / 60
+"""The 60 minutes of the longest sliding window, and the five by which the newest event may be ahead of the clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +102,8 @@ class RetentionSettings:
     lateness_hours: Positive = 48.0
 
 
-def _alarms() -> dict[str, AlarmSettings]:
+def usual_alarms() -> dict[str, AlarmSettings]:
+    """Return the alarms that there are unless configured."""
     return {
         "abandonment_rate": AlarmSettings(attention=0.05, action=0.10, minimum=10),
         "service_level": AlarmSettings(attention=0.0, action=-0.20, minimum=10),
@@ -142,7 +125,7 @@ class Settings:
     board: BoardSettings = field(default_factory=BoardSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
-    alarms: dict[str, AlarmSettings] = field(default_factory=_alarms)
+    alarms: dict[str, AlarmSettings] = field(default_factory=usual_alarms)
 
     @property
     def policy(self) -> Policy:
@@ -174,127 +157,11 @@ def _limits(queue: QueueSettings, time_zone: str) -> QueuePolicy:
     )
 
 
-_SECTIONS: dict[str, Any] = {
-    "defaults": QueueSettings,
-    "kafka": KafkaSettings,
-    "worker": WorkerSettings,
-    "board": BoardSettings,
-    "privacy": PrivacySettings,
-    "retention": RetentionSettings,
-}
-_VARIABLES = {
-    f"CENTRALITA_{section}_{entry.name}".upper(): (section, entry.name)
-    for section, kind in _SECTIONS.items()
-    for entry in fields(kind)
-} | {"CENTRALITA_KAFKA": ("kafka", "bootstrap")}
-_ELSEWHERE = {f"CENTRALITA_{name}" for name in ("CACHE", "CONFIG", "CRASH_AT", "LOG_LEVEL", "REALDATA", "TEST_MARK")}
-"""Variables that are no settings: of the command line, of the fetched Kafka, of tests."""
-_LONGEST_WINDOW_HOURS = 65 / 60
-"""The 60 minutes of the longest sliding window, and the five by which the newest event may be ahead of the clock."""
-
-
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Return the settings of a file (``centralita.toml`` if there is one and none is named) and of the environment.
+def check(settings: Settings) -> None:
+    """Check what no single value shows: the zones exist, panes live long enough, timeouts have the order recovery needs.
 
     Raises ConfigurationError.
     """
-    table = _read(path)
-    for section, key, text in _variables(environ):
-        _table(table.setdefault(section, {}), section)[key] = text
-    if "CENTRALITA_TIME_ZONE" in environ:
-        table["time_zone"] = environ["CENTRALITA_TIME_ZONE"]
-    return _settings(table)
-
-
-def _read(path: Path | None) -> dict[str, Any]:
-    file = path or Path(DEFAULT_FILE)
-    if path is None and not file.exists():
-        return {}
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        message = f"{file}: cannot be read as TOML: {error}"
-        raise ConfigurationError(message) from None
-
-
-def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (section, key, text) of each variable that is a setting; ``CENTRALITA_KAFKA`` comes last and so wins."""
-    ours = [name for name in environ if name.startswith("CENTRALITA_") and name not in _ELSEWHERE]
-    for variable in sorted(ours, key=lambda name: name == "CENTRALITA_KAFKA"):
-        if variable in _VARIABLES:
-            yield *_VARIABLES[variable], environ[variable]
-        elif variable != "CENTRALITA_TIME_ZONE" and not variable.startswith("CENTRALITA_CHAOS_"):
-            near = get_close_matches(variable, [*_VARIABLES, "CENTRALITA_TIME_ZONE", *_ELSEWHERE], 1, 0.0)[0]
-            message = f"{variable}: unknown variable, the nearest that there is: {near}"
-            raise ConfigurationError(message)
-
-
-def _settings(table: dict[str, Any]) -> Settings:
-    known = {entry.name for entry in fields(Settings)}
-    for key in table:
-        if key not in known:
-            message = f"{key}: unknown key, expected one of {', '.join(sorted(known))}"
-            raise ConfigurationError(message)
-    values: dict[str, Any] = {name: _section(kind, table.get(name, {}), name) for name, kind in _SECTIONS.items()}
-    defaults = _table(table.get("defaults", {}), "defaults")
-    values["queues"] = {
-        name: _section(QueueSettings, {**defaults, **_table(queue, f'queues."{name}"')}, f'queues."{name}"')
-        for name, queue in _table(table.get("queues", {}), "queues").items()
-    }
-    alarms = {
-        name: _section(AlarmSettings, _alarm_of(name) | _table(alarm, f"alarms.{name}"), f"alarms.{name}")
-        for name, alarm in _table(table.get("alarms", {}), "alarms").items()
-    }
-    values["alarms"] = _alarms() | alarms
-    values["time_zone"] = _value(Zone, table.get("time_zone", "UTC"), "time_zone")
-    settings = Settings(**values)
-    _check(settings)
-    return settings
-
-
-def _alarm_of(name: str) -> dict[str, Any]:
-    """Return what an alarm is unless configured; one alarm may be changed by one of its keys."""
-    if name not in BY_ID:
-        message = f"alarms.{name}: no KPI has this id, expected one such as {', '.join(_alarms())}"
-        raise ConfigurationError(message)
-    known = _alarms().get(name)
-    return {} if known is None else asdict(known)
-
-
-def _table(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        message = f"{where}: seen {value!r}, expected a table"
-        raise ConfigurationError(message)
-    return value
-
-
-def _section(kind: Any, table: Any, where: str) -> Any:
-    """Return a section's settings from its table."""
-    types = get_type_hints(kind, include_extras=True)
-    values = {}
-    for key, value in _table(table, where).items():
-        if key not in types:
-            message = f"{where}.{key}: unknown key, expected one of {', '.join(types)}"
-            raise ConfigurationError(message)
-        values[key] = _value(types[key], value, f"{where}.{key}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        message = f"{where}: {error}"
-        raise ConfigurationError(message) from None
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    try:
-        return msgspec.convert(value, kind, strict=not isinstance(value, str))
-    except msgspec.ValidationError as error:
-        shown = "a value that is not shown" if "secret" in where or "password" in where else repr(value)
-        message = f"{where}: seen {shown}, wanted: {error}"
-        raise ConfigurationError(message) from None
-
-
-def _check(settings: Settings) -> None:
-    """Check what no single value shows: the zones exist, panes live long enough, timeouts have the order recovery needs."""
     zones = [("time_zone", settings.time_zone), ("defaults.time_zone", settings.defaults.time_zone)]
     zones += [(f'queues."{name}".time_zone', queue.time_zone) for name, queue in settings.queues.items()]
     for key, zone in zones:

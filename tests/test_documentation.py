@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from schemas.events import decode
 from streams import cli
 from streams.board import broadcast, parameters, view
+from streams.configuration import SECTIONS, load
 from streams.kpis import document
-from streams.settings import _SECTIONS, Settings, load
+from streams.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.es.md"]
@@ -60,7 +61,7 @@ def test_readme_has_every_setting_with_its_default(page: Path) -> None:
     )
     settings = Settings()
     expected = {"time_zone": f'`"{settings.time_zone}"`'}
-    for section in _SECTIONS:
+    for section in SECTIONS:
         values = getattr(settings, section)
         expected |= {f"{section}.{field.name}": _shown(getattr(values, field.name)) for field in fields(values)}
     for name, alarm in settings.alarms.items():

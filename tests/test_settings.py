@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from streams.configuration import load
 from streams.errors import ConfigurationError
-from streams.settings import AlarmSettings, Settings, load
+from streams.settings import AlarmSettings, Settings
 from tests.harness.workers import QUICK
 
 SECRET = "a-secret-that-nobody-may-see"

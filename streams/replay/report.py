@@ -15,6 +15,7 @@ from typing import NamedTuple
 import click
 
 from streams.broker.topics import TopicSet
+from streams.configuration import load as load_settings
 from streams.errors import InputError
 from streams.kpis.figures import Query
 from streams.kpis.outputs import SHEETS
@@ -27,7 +28,6 @@ from streams.replay.progress import shown
 from streams.replay.times import moment
 from streams.replay.topic import Asked, count_range, spans
 from streams.settings import Settings
-from streams.settings import load as load_settings
 from streams.sources.files import bytes_to_read, is_regular
 
 

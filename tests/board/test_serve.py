@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from streams.board.api import serve
+from streams.configuration import load
 from streams.errors import ConfigurationError
-from streams.settings import load
 
 
 def test_a_taken_port_is_said_in_one_sentence():
