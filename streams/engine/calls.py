@@ -51,23 +51,23 @@ def _text(value: str | int | None) -> str | None:
     return None if value is None else str(value)
 
 
-FACTS: Final[dict[type, Callable[[Any], Fact]]] = {
-    CallQueued: lambda e: (
-        e.time_us, QUEUED, digest(e.id), e.queue,
+FACTS: Final[dict[type, Callable[[Any, int], Fact]]] = {
+    CallQueued: lambda e, time: (
+        time, QUEUED, digest(e.id), e.queue,
         e.platform, _text(e.priority), e.customer_type, e.language, e.entry_point,
     ),
-    CallAnswered: lambda e: (
-        e.time_us, ANSWERED, digest(e.id), e.queue, _us(e.wait_seconds), e.agent_id, _text(e.level),
+    CallAnswered: lambda e, time: (
+        time, ANSWERED, digest(e.id), e.queue, _us(e.wait_seconds), e.agent_id, _text(e.level),
     ),
-    CallHeld: lambda e: (e.time_us, HELD, digest(e.id), e.agent_id),
-    CallResumed: lambda e: (e.time_us, RESUMED, digest(e.id), e.agent_id),
-    CallTransferred: lambda e: (e.time_us, TRANSFERRED, digest(e.id), e.from_agent),
-    CallAbandoned: lambda e: (e.time_us, ABANDONED, digest(e.id), e.queue, _us(e.wait_seconds), None),
-    CallFlowedOut: lambda e: (e.time_us, FLOWED_OUT, digest(e.id), e.queue, _us(e.wait_seconds), e.reason),
-    CallEnded: lambda e: (e.time_us, ENDED, digest(e.id), e.agent_id, e.resolved),
-    CallWrappedUp: lambda e: (e.time_us, WRAPPED_UP, digest(e.id), e.agent_id),
+    CallHeld: lambda e, time: (time, HELD, digest(e.id), e.agent_id),
+    CallResumed: lambda e, time: (time, RESUMED, digest(e.id), e.agent_id),
+    CallTransferred: lambda e, time: (time, TRANSFERRED, digest(e.id), e.from_agent),
+    CallAbandoned: lambda e, time: (time, ABANDONED, digest(e.id), e.queue, _us(e.wait_seconds), None),
+    CallFlowedOut: lambda e, time: (time, FLOWED_OUT, digest(e.id), e.queue, _us(e.wait_seconds), e.reason),
+    CallEnded: lambda e, time: (time, ENDED, digest(e.id), e.agent_id, e.resolved),
+    CallWrappedUp: lambda e, time: (time, WRAPPED_UP, digest(e.id), e.agent_id),
 }  # fmt: skip
-"""What is kept of an event, by its type."""
+"""What is kept of an event and its time, by its type."""
 
 
 class Visit:

@@ -15,6 +15,7 @@ import msgspec
 from schemas.agents import AgentStateChanged
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TYPE_NAMES, Event
+from schemas.fields import microseconds
 from schemas.panes import PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
 from streams.engine.calls import CHANNEL, FACTS
@@ -79,16 +80,15 @@ class Partition:
 
     def apply(self, key: bytes, event: Event, now_us: int) -> bool:
         """Note an event taken at ``now_us``; return False when it was known, raise `RefusedError` when it is out of time."""
+        time = microseconds(event.time)
+        if time > now_us + self.policy.future or time < self.watermark - self.policy.lateness:
+            raise self._untimely(time, now_us)
         if isinstance(event, AgentStateChanged):
-            time = event.time_us
-            self._check_time(time, now_us)
             new = self._agents.apply(event, time)
             if new:
                 self._counters.add(None, None, "agent.state_changed")
         else:
-            fact = FACTS[type(event)](event)
-            time = fact[0]
-            self._check_time(time, now_us)
+            fact = FACTS[type(event)](event, time)
             new, contact = self._contributions.note(key, event.contact_id, fact, self.watermark)
             if new:
                 self._counters.add(CHANNEL, contact.queue, _KINDS[fact[1]])
@@ -96,15 +96,14 @@ class Partition:
             self.watermark = time
         return new
 
-    def _check_time(self, time: int, now_us: int) -> None:
+    def _untimely(self, time: int, now_us: int) -> RefusedError:
         if time > now_us + self.policy.future:
             ahead, limit = (time - now_us) / 1e6, self.policy.future // SECOND
             message = f"time: seen {ahead:.1f} s ahead of the broker, expected at most {limit}"
-            raise RefusedError(Reason.IN_THE_FUTURE, message)
-        if time < self.watermark - self.policy.lateness:
-            behind, limit = (self.watermark - time) / 1e6, self.policy.lateness // SECOND
-            message = f"time: seen {behind:.1f} s behind the watermark, expected at most {limit}"
-            raise RefusedError(Reason.TOO_LATE, message)
+            return RefusedError(Reason.IN_THE_FUTURE, message)
+        behind, limit = (self.watermark - time) / 1e6, self.policy.lateness // SECOND
+        message = f"time: seen {behind:.1f} s behind the watermark, expected at most {limit}"
+        return RefusedError(Reason.TOO_LATE, message)
 
     def advance(self, now_us: int) -> None:
         """Let the time be ``now_us`` (microseconds, taken down to a full second): credit what is due to those who still wait."""

