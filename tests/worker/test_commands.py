@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from streams.broker.topics import TopicSet
 from streams.cli import group
+from streams.errors import TopicError
 from tests.harness import records
 from tests.harness.exactness import assert_exact, published, wait_until, wait_until_caught_up
 from tests.harness.traffic import GARBAGE, REASONS, calls
@@ -100,6 +101,16 @@ def test_a_letter_that_counts_now_counts_once(kafka: str, topics: TopicSet, tmp_
     assert header.split() == ["time", "from", "reason", "attempt", "bytes", "error"]
     assert header.index("reason") == row.index("too_late")
     assert centralita(kafka, topics, "dead-letters", "list", "--reason", "invalid").output == "There are none.\n"
+
+
+@pytest.mark.parametrize("what", ["list", "resend"])
+def test_dead_letters_without_their_topic_name_the_command_that_makes_it(kafka: str, partitions: int, what: str):
+    """As `send` does; "There are none" would be a lie."""
+    absent = TopicSet(f"absent-{what}-{partitions}")
+    error = centralita(kafka, absent, "dead-letters", what).exception
+    assert isinstance(error, TopicError)
+    assert f"{absent.dead_letters}: " in str(error)
+    assert "centralita topics" in str(error)
 
 
 def test_a_foreign_open_transaction_is_noticed(kafka: str, topics: TopicSet, tmp_path: Path):
