@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from typing import NamedTuple
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from streams.errors import BrokerError
 from streams.kafka import confluent
@@ -24,38 +24,52 @@ class End(NamedTuple):
 
 
 class Ends:
-    """Asks the broker for ends, over one connection that is kept while it answers. Its methods block."""
+    """Asks the broker for ends, over connections that are kept while it answers. Its methods block.
+
+    By consumers that join no group: an AdminClient answers the same, but now and then takes 3 s for its first answer.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._configuration = confluent(settings.kafka, client_id=f"{settings.worker.application_id}-ends")
-        self._admin: AdminClient | None = None
+        name = f"{settings.worker.application_id}-ends"
+        self._configuration = confluent(settings.kafka, client_id=name, group_id=name)
+        self._consumers: dict[str, Consumer] = {}
 
     def of(self, places: Iterable[TopicPartition]) -> dict[tuple[str, int], End]:
         """Return the end of each partition; raise BrokerError when the broker does not tell in time."""
         asked = list(places)
-        stable = self._list(asked, IsolationLevel.READ_COMMITTED)
-        high = self._list(asked, IsolationLevel.READ_UNCOMMITTED)
+        stable = self._list(asked, "read_committed")
+        high = self._list(asked, "read_uncommitted")
         return {place: End(stable[place], high[place]) for place in stable}
 
-    def _list(self, places: list[TopicPartition], level: IsolationLevel) -> dict[tuple[str, int], int]:
-        asked = {place: OffsetSpec.latest() for place in places}
-        if not asked:
+    def close(self) -> None:
+        """Let go of the connections."""
+        for consumer in self._consumers.values():
+            consumer.close()
+        self._consumers.clear()
+
+    def _list(self, places: list[TopicPartition], level: str) -> dict[tuple[str, int], int]:
+        if not places:
             return {}
+        if level not in self._consumers:
+            self._consumers[level] = Consumer(self._configuration | {"isolation.level": level})
+        asked = [TopicPartition(place.topic, place.partition, OFFSET_END) for place in places]
         try:
-            self._admin = self._admin or AdminClient(self._configuration)
-            futures = self._admin.list_offsets(asked, isolation_level=level, request_timeout=TIMEOUT)
-            return {(place.topic, place.partition): future.result(TIMEOUT).offset for place, future in futures.items()}
-        except (KafkaException, TimeoutError) as error:
+            found = self._consumers[level].offsets_for_times(asked, timeout=TIMEOUT)
+            failed = next((place.error for place in found if place.error is not None), None)
+        except KafkaException as error:
+            failed = error.args[0]
+        if failed is not None:
             # After a restart of the broker a client goes on asking with the leader's old epoch, and is refused for ever.
-            self._admin = None
-            raise BrokerError(f"the ends of partitions are not to be had: {error}") from None
+            self.close()
+            raise BrokerError(f"the ends of partitions are not to be had: {failed.str()}")
+        return {(place.topic, place.partition): place.offset for place in found}
 
 
 def hanging(settings: Settings, places: Iterable[TopicPartition]) -> list[str]:
     """Return the partitions on which a transaction is open, with both of their ends."""
-    ends = Ends(settings).of(places)
-    return [
-        f"{topic}-{number} (last stable offset {end.stable}, high watermark {end.high})"
-        for (topic, number), end in ends.items()
-        if end.stable < end.high
-    ]
+    with closing(Ends(settings)) as ends:
+        return [
+            f"{topic}-{number} (last stable offset {end.stable}, high watermark {end.high})"
+            for (topic, number), end in ends.of(places).items()
+            if end.stable < end.high
+        ]

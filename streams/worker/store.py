@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -86,7 +87,8 @@ class Store:
         """Return where the state ends. Between two calls after `fence` it moves when another has become the writer."""
         place = TopicPartition(self._topics.state, self._number)
         try:
-            ((_, end),) = Ends(self._settings).of([place]).items()
+            with closing(Ends(self._settings)) as ends:
+                ((_, end),) = ends.of([place]).items()
         except BrokerError as error:
             raise RestartError(f"partition {self._number}: cannot be taken: {error}") from None
         return end.high
