@@ -11,6 +11,7 @@ HOST = "127.0.0.1"
 # Below the range that Linux takes for outgoing connections: nothing grabs the port of a broker that is restarting.
 PORTS = range(20_000, 32_000)
 PORT_TRIES = 200
+_random = random.SystemRandom()  # a seeded one would give processes with the same seed the same ports
 
 DEFAULTS = {
     "process.roles": "broker,controller",
@@ -56,7 +57,7 @@ def server_properties(data: Path, port: int, controller_port: int, settings: Map
 def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on."""
     for _ in range(PORT_TRIES):
-        port = random.choice(PORTS)  # noqa: S311 - no secret
+        port = _random.choice(PORTS)
         if is_free(port):
             return port
     raise BrokerError(f"no free port on {HOST} between {PORTS.start} and {PORTS.stop - 1}")
