@@ -20,12 +20,12 @@ from streams.errors import InputError
 from streams.kpis.figures import Query
 from streams.kpis.outputs import SHEETS
 from streams.kpis.registry import BY
-from streams.kpis.windows import EVERY
+from streams.kpis.times import TimeError, moment
+from streams.kpis.windows import EVERY, zone_of
 from streams.replay import outputs
 from streams.replay.counted import Counted
 from streams.replay.files import count_files
 from streams.replay.progress import shown
-from streams.replay.times import moment
 from streams.replay.topic import Asked, count_range, spans
 from streams.settings import Settings
 from streams.sources.files import bytes_to_read, is_regular
@@ -85,7 +85,7 @@ def command(  # noqa: PLR0913, PLR0917 - a parameter an option
 ) -> None:
     """Compute figures of files (one JSON event a line, also .gz and .xz, `-` is standard input), or of a range of the topic.
 
-    A TIME is a day, a local time of the settings' time zone, or has an offset, and lies on a quarter of an hour. Records that are
+    A TIME is a day or a local time of the zone of the queue, else of the settings, or has an offset, and lies on a quarter of an hour. Records that are
     no events are counted by reason on standard error; with files the exit code is then 1, and the report is made from the rest.
 
     Example: centralita report january.ndjson.gz --every 1d --by queue
@@ -93,10 +93,10 @@ def command(  # noqa: PLR0913, PLR0917 - a parameter an option
     Example: centralita report --from 2026-03-02 --to 2026-03-03 --every 1h --format csv
     """
     settings = load() if config is None else load_settings(config, os.environ)
-    zone = settings.time_zone
+    zone = zone_of(settings.policy, queue)
     wanted = Wanted(
-        None if start is None else moment("--from", start, zone),
-        None if end is None else moment("--to", end, zone),
+        _moment("--from", start, zone),
+        _moment("--to", end, zone),
         every, by, channel, queue, form,
     )  # fmt: skip
     if wanted.start_us is not None and wanted.end_us is not None and wanted.end_us <= wanted.start_us:
@@ -108,6 +108,15 @@ def command(  # noqa: PLR0913, PLR0917 - a parameter an option
     _print(counted, settings, wanted)
     if files and counted.refused:
         raise click.exceptions.Exit(1)
+
+
+def _moment(option: str, text: str | None, zone: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return moment(text, zone)
+    except TimeError as error:
+        raise click.UsageError(f"{option}: seen {text!r}, expected {error}") from None
 
 
 def _of_files(files: tuple[str, ...], settings: Settings, wanted: Wanted, processes: int) -> Counted:
@@ -150,7 +159,7 @@ def _print(counted: Counted, settings: Settings, wanted: Wanted) -> None:
     elif wanted.format in SHEETS:
         sys.stdout.writelines(SHEETS[wanted.format](rows))
     else:
-        outputs.show(rows, wanted.by, settings.policy, settings.time_zone, counted.watermark)
+        outputs.show(rows, wanted.by, settings.policy, zone_of(settings.policy, wanted.queue), counted.watermark)
 
 
 def _span(counted: Counted, wanted: Wanted) -> tuple[int, int]:

@@ -1,8 +1,10 @@
 """Wrong parameters are named, with the value seen and what was expected."""
 
 import pytest
+from click.testing import CliRunner
 
 from streams.board.parameters import LONGEST_NAME, BadRequestError, asked, stream_asked
+from streams.cli import group
 from streams.engine.policy import HOUR, MINUTE
 
 NOW = 1_772_442_000_000_000
@@ -15,10 +17,9 @@ WRONG = [
     ({"by": ["language"], "window": ["15m"]}, "by", "language", "queue, channel or agent"),
     ({"every": ["2h"]}, "every", "2h", "one of 15m"),
     ({"format": ["xml"]}, "format", "xml", "one of json, csv, csv-long"),
-    ({"from": ["2026-03-01T08:00:00Z"]}, "to", None, "a time like"),
-    ({"to": ["2026-03-01T08:00:00Z"]}, "from", None, "a time like"),
+    ({"from": ["2026-03-01T08:00:00Z"]}, "to", None, "a time: from and to"),
+    ({"to": ["2026-03-01T08:00:00Z"]}, "from", None, "a time: from and to"),
     ({"from": ["yesterday"], "to": ["2026-03-01T08:00:00Z"]}, "from", "yesterday", "a time like"),
-    ({"from": ["2026-03-01T08:00:00"], "to": ["2026-03-01T09:00:00Z"]}, "from", "2026-03-01T08:00:00", "a time like"),
     ({"from": ["2026-03-01T08:07:00Z"], "to": ["2026-03-01T09:00:00Z"]}, "from", "2026-03-01T08:07:00Z", "a quarter"),
     ({"from": ["2026-03-01T08:00:01Z"], "to": ["2026-03-01T09:00:00Z"]}, "from", "2026-03-01T08:00:01Z", "a quarter"),
     ({"from": ["2026-03-01T09:00:00Z"], "to": ["2026-03-01T09:00:00Z"]}, "to", "2026-03-01T09:00:00Z", "after from"),
@@ -50,6 +51,24 @@ def test_a_range_is_read_in_any_offset_also_when_the_plus_came_unescaped():
     question = asked(given, NOW, lambda _: "UTC")
     assert question.end_us - question.start_us == HOUR + 30 * MINUTE
     assert question.window is None
+
+
+def test_a_day_or_a_time_without_an_offset_is_of_the_zone_of_the_queue():
+    given = {"from": ["2026-03-01"], "to": ["2026-03-01T09:30"], "queue": ["far"]}
+    question = asked(given, NOW, lambda queue: "Asia/Tokyo" if queue == "far" else "UTC")
+    assert question.start_us == 1_772_290_800_000_000
+    assert question.end_us - question.start_us == 9 * HOUR + 30 * MINUTE
+
+
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-03-01T08:07", "1960-01-01", "2150-01-01", "9999-12-31T23:45-23:00"]
+)
+def test_a_wrong_time_is_told_as_the_report_tells_it(text):
+    with pytest.raises(BadRequestError) as told:
+        asked({"from": [text], "to": ["2026-03-01"]}, NOW, lambda _: "UTC")
+    reported = CliRunner().invoke(group, ["report", "--from", text])
+    assert reported.exit_code == 2
+    assert f"-{told.value}" in " ".join(reported.stderr.split())
 
 
 def test_nothing_asked_is_the_last_half_hour():
