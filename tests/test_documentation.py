@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from schemas.events import decode
 from streams import cli
-from streams.board import broadcast, parameters, view
+from streams.board import answers, broadcast, parameters
 from streams.configuration import SECTIONS, load
 from streams.kpis import document
 from streams.settings import Settings
@@ -137,7 +137,7 @@ def test_readme_has_the_bounds_and_states_of_the_api(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     plain = re.sub(r"(?<=\d)[.,](?=\d{3})", "", text)
     for bound in (
-        parameters.MOST_STRETCHES, parameters.MOST_SUMS, parameters.MOST_ROWS, round(view.PATIENCE), broadcast.CLIENTS,
+        parameters.MOST_STRETCHES, parameters.MOST_SUMS, parameters.MOST_ROWS, round(answers.PATIENCE), broadcast.CLIENTS,
     ):  # fmt: skip
         assert re.search(rf"^\| [^|]+ \| {bound}[ ,|]", plain, re.MULTILINE), bound
     for value in (*parameters.EVERY, *parameters.BY, *parameters.FORMATS, *parameters.WINDOWS):

@@ -14,11 +14,12 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from streams.board.answers import GoneError
 from streams.board.broadcast import CLIENTS, KEYS, Broadcast
 from streams.board.exporter import Exporter
 from streams.board.feed import Feed
 from streams.board.parameters import BadRequestError, asked, stream_asked
-from streams.board.view import GoneError, View
+from streams.board.view import View
 from streams.errors import ConfigurationError
 from streams.kpis import outputs
 from streams.kpis.figures import Figures

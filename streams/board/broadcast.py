@@ -19,7 +19,8 @@ from typing import Final
 import msgspec
 from msgspec import structs
 
-from streams.board.view import Beat, View
+from streams.board.messages import Beat
+from streams.board.view import View
 from streams.telemetry import Fact
 
 PAUSE: Final = 0.4

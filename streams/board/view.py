@@ -7,25 +7,36 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from schemas.panes import PartitionStatus
-from schemas.rows import Figure, Row
-from streams.board.feed import Condition, Feed
-from streams.board.ledger import Ledger, ledger
-from streams.board.levels import ACTION, ATTENTION, Goal, goals, levels
-from streams.board.parameters import EVERY, Asked, BadRequestError, too_many_rows, too_many_sums
-from streams.engine.policy import SECOND, Policy, QueuePolicy
-from streams.errors import InputError
+from schemas.rows import Row
+from streams.board import answers
+from streams.board.answers import is_known
+from streams.board.feed import Feed
+from streams.board.ledger import ledger
+from streams.board.levels import ACTION, ATTENTION, goals, levels
+from streams.board.messages import (
+    Answer,
+    Beat,
+    Events,
+    LastEvent,
+    Snapshot,
+    Span,
+    Status,
+    Tile,
+    agent_of,
+    feeding,
+    limits,
+    local,
+)
+from streams.board.parameters import Asked, BadRequestError
+from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
-from streams.kpis.figures import AgentStatus, Figures, Query, WaitingNow
-from streams.kpis.waiting import Growth
-from streams.kpis.windows import split, window, zone_of
+from streams.kpis.figures import Figures, Query, WaitingNow
+from streams.kpis.windows import window, zone_of
 from streams.settings import AlarmSettings
 
 SHOWN: Final = (
@@ -33,151 +44,6 @@ SHOWN: Final = (
 )  # fmt: skip
 _SIGNED_OFF: Final = "offline"
 _OF_QUEUES: Final = ("waiting", "longest_wait")
-PATIENCE: Final = 30.0
-"""Seconds that an answer may take."""
-_HELD: Final = 0.05
-"""Seconds after which a long answer lets go of the feed's lock, and for how long."""
-_LET_GO: Final = 0.002
-Place = tuple[str | None, str | None]
-"""Channel and queue."""
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class GoneError(Exception):
-    """Who asked has gone."""
-
-
-class Limits(Struct, frozen=True):
-    """A queue's policy as people read it: seconds."""
-
-    zone: str
-    threshold: float
-    target: float
-    formula: str
-    short_abandon: float
-
-
-class Answer(Struct, frozen=True, rename={"from_": "from"}):
-    """An answer of the API. `zone` is where its days begin: that of the queue asked for, else the deployment's."""
-
-    zone: str
-    from_: str
-    to: str
-    window: str | None
-    every: str
-    by: str | None
-    channel: str | None
-    queue: str | None
-    live: bool
-    as_of: str
-    watermark: str | None
-    policy: dict[str, Limits]
-    ledger: list[Ledger]
-    rows: list[Row]
-
-
-class Tile(Struct, frozen=True):
-    """One queue of the wallboard, or all together. `longest` and `last_event` are milliseconds since the epoch.
-
-    `waiting` is None as long as nothing has been counted.
-    """
-
-    channel: str | None
-    queue: str | None
-    waiting: int | None
-    longest: int | None
-    last_event: int | None
-    policy: Limits
-    goals: dict[str, Goal]
-    alarms: dict[str, str]
-    ledger: Ledger
-    kpis: dict[str, Figure]
-
-
-class Agent(Struct, frozen=True):
-    """An agent now; `since` in milliseconds since the epoch."""
-
-    agent: str
-    state: str
-    since: int
-    reason: str | None
-    queues: list[str]
-
-
-class Span(Struct, frozen=True):
-    """The window that a snapshot shows."""
-
-    name: str
-    start: str
-    end: str
-
-
-class Events(Struct, frozen=True):
-    """What became of the records that the worker has read."""
-
-    counted: int
-    duplicate: int
-    refused: int
-
-
-class Feeding(Struct, frozen=True):
-    """How far the figures can be trusted (`streams.board.feed`)."""
-
-    state: str
-    loaded: int
-    behind: int
-
-
-class Snapshot(Struct, frozen=True):
-    """All that the wallboard shows. `now` and `watermark` are milliseconds since the epoch."""
-
-    now: int
-    as_of: str
-    watermark: int | None
-    zone: str
-    window: Span
-    feed: Feeding
-    events: Events
-    channels: int
-    available: int | None
-    signed_in: int | None
-    total: Tile
-    queues: list[Tile]
-    agents: list[Agent]
-
-
-class LastEvent(Struct, frozen=True):
-    """When a queue's last event was committed."""
-
-    channel: str | None
-    queue: str | None
-    at: str
-
-
-class Status(Struct, frozen=True):
-    """How far and how fresh the figures are. `lag_seconds` is the clock minus the newest event time."""
-
-    as_of: str
-    state: str
-    records_read: int
-    unprocessed: int
-    zone: str
-    watermark: str | None
-    lag_seconds: float | None
-    counted: int
-    duplicate: int
-    refused: dict[str, int]
-    late: int
-    partitions: dict[str, PartitionStatus]
-    last_events: list[LastEvent]
-
-
-class Beat(Struct, frozen=True):
-    """A sign of life between snapshots."""
-
-    now: int
-    feed: Feeding
 
 
 class View:
@@ -223,64 +89,18 @@ class View:
             live=live,
             now_us=asked.now_us,
         )
-        rows = self._rows(asked, query, gone)
+        rows = answers.rows(self.feed, asked, query, gone)
         with self.feed.lock:
             watermark = self.feed.figures.watermark_us
         sums = [ledger(row.channel, row.queue, row.kpis) for row in rows] if asked.by in {None, "queue"} else []
         queues = sorted({row.queue for row in rows if row.queue is not None})
         zone = self.zone_of(asked.queue)
         return Answer(
-            zone, _local(asked.start_us, zone), _local(asked.end_us, zone), asked.window, asked.every, asked.by,
-            asked.channel, asked.queue, live, _local(asked.now_us, zone), _local(watermark, zone) if watermark else None,
+            zone, local(asked.start_us, zone), local(asked.end_us, zone), asked.window, asked.every, asked.by,
+            asked.channel, asked.queue, live, local(asked.now_us, zone), local(watermark, zone) if watermark else None,
             {"*": limits(self.policy.defaults, live=live)} | {queue: limits(self.policy.of(queue), live=live) for queue in queues},
             sums, rows,
         )  # fmt: skip
-
-    def _rows(self, asked: Asked, query: Query, gone: Callable[[], bool]) -> list[Row]:
-        """Return the rows, none for a queue or channel that nobody has heard of.
-
-        The lock is let go every `_HELD` seconds: a question about years must not hold up the wallboard. So the newest stretches, which
-        still change, come first, under the lock of the growth since all of them.
-        """
-        until = time.monotonic() + PATIENCE
-        found: list[list[Row]] = []
-        with self.feed.lock:
-            figures = self.feed.figures  # these to the end, though the feed may begin anew
-            places = figures.queues()
-            if not is_known(places, query.channel, query.queue):
-                return []
-            self._bound(asked, len(places))
-            spans = [zones.Span(query, self.zone_of(query.queue), alone=True)]
-            if asked.window is not None:
-                spans = zones.spans(asked.window, query, figures)
-            stretches = _stretches(spans)
-            growth: Mapping[int, Any] = _told(figures.growth, [stretch.end for stretch in stretches])
-            waited = _waiting(figures)
-            _some(figures, stretches, growth, {}, found)
-        while stretches:
-            too_many_rows(asked, sum(map(len, found)))
-            if gone():
-                raise GoneError
-            if time.monotonic() > until:
-                raise BadRequestError("every", asked.every, f"what is answered within {PATIENCE:.0f} s: ask for less")
-            time.sleep(_LET_GO)
-            with self.feed.lock:
-                # Who came or left since the growth was taken is not in it, but is among those who wait now.
-                since = {place: count - waited.get(place, 0) for place, count in _waiting(figures).items()}
-                _some(figures, stretches, growth, since, found)
-        too_many_rows(asked, sum(map(len, found)))
-        rows = [row for rows in reversed(found) for row in rows]
-        return rows if len(spans) == 1 else zones.in_order(rows, query.every)
-
-    @staticmethod
-    def _bound(asked: Asked, places: int) -> None:
-        """Refuse what would be too much before it is begun: rows, or sums of each queue that rows are made of."""
-        length = EVERY[asked.every]
-        if length is not None:
-            stretches = (asked.end_us - asked.start_us) // length
-            queues = places + 1 if asked.by == "queue" and asked.queue is None else 1
-            too_many_rows(asked, stretches * queues)
-            too_many_sums(asked, stretches * places)
 
     # Snapshots
 
@@ -303,14 +123,14 @@ class View:
             query = Query(start, end, "all", "queue", channel, queue, live=True, now_us=now_us)
             *rows, of_all = zones.rows(name, query, figures)
             waiting = figures.waiting() if figures.has_begun else None
-            agents = [_agent(agent) for agent in figures.agents() if queue is None or queue in agent.queues]
+            agents = [agent_of(agent) for agent in figures.agents() if queue is None or queue in agent.queues]
             statuses = list(figures.partitions().values())
             watermark = figures.watermark_us
             last_events = self.feed.last_events()
         tiles = [self._tile(row, waiting, last_events, now_us) for row in rows]
         return Snapshot(
-            now_us // 1_000, _local(now_us, zone), watermark // 1_000 if watermark else None, zone,
-            Span(name, _local(start, zone), _local(end, zone)), feeding(condition),
+            now_us // 1_000, local(now_us, zone), watermark // 1_000 if watermark else None, zone,
+            Span(name, local(start, zone), local(end, zone)), feeding(condition),
             Events(
                 sum(status.counted for status in statuses), sum(status.duplicate for status in statuses),
                 sum(sum(status.refused.values()) for status in statuses),
@@ -365,93 +185,7 @@ class View:
         )  # fmt: skip
 
     def _time(self, time_us: int) -> str:
-        return _local(time_us, self.zone)
-
-
-def _local(time_us: int, zone: str) -> str:
-    return datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(ZoneInfo(zone)).isoformat()
-
-
-def limits(policy: QueuePolicy, *, live: bool) -> Limits:
-    """Return a queue's policy as it is printed with an answer."""
-    formula = policy.formula_live if live else policy.formula
-    return Limits(policy.time_zone, policy.threshold / SECOND, policy.target, formula, policy.short_abandon / SECOND)
-
-
-def feeding(condition: Condition) -> Feeding:
-    """Return the feed's condition as it is sent."""
-    return Feeding(condition.state, condition.loaded, condition.behind)
-
-
-def is_known(places: Iterable[tuple[str, str]], channel: str | None, queue: str | None) -> bool:
-    """Tell whether there is a queue of these names; None is any, of none at all too.
-
-    >>> is_known([("call", "sales")], "call", None), is_known([("call", "sales")], "chat", "sales"), is_known([], None, None)
-    (True, False, True)
-    """
-    return (channel, queue) == (None, None) or any(
-        channel in {None, of} and queue in {None, name} for of, name in places
-    )
-
-
-class _Stretch(NamedTuple):
-    """A stretch of a span's range (microseconds)."""
-
-    begin: int
-    end: int
-    span: zones.Span
-
-
-def _stretches(spans: Iterable[zones.Span]) -> list[_Stretch]:
-    """Return the stretches of spans, the newest last."""
-    found = [
-        _Stretch(begin, end, span)
-        for span in spans
-        for begin, end in split(span.query.start_us, span.query.end_us, span.query.every, span.zone)
-    ]
-    return sorted(found, key=lambda stretch: stretch.end)
-
-
-def _some(
-    figures: Figures,
-    stretches: list[_Stretch],
-    growth: Mapping[int, Any],
-    since: Mapping[Place, int],
-    found: list[list[Row]],
-) -> None:
-    """Take stretches from the end of the list and append their rows, for as long as the lock may be held."""
-    until = time.monotonic() + _HELD
-    while stretches:
-        stretch = stretches.pop()
-        grown = dict(growth[stretch.end])
-        for place, change in since.items():
-            known = grown.get(place, 0)
-            grown[place] = None if known is None else known + change
-        found.append(_told(_rows, figures, stretch, grown))
-        if time.monotonic() > until:
-            return
-
-
-def _rows(figures: Figures, stretch: _Stretch, growth: Growth) -> list[Row]:
-    rows = figures.stretch(stretch.span.query, stretch.begin, stretch.end, growth)
-    return zones.own(rows, stretch.span, figures)
-
-
-def _waiting(figures: Figures) -> dict[Place, int]:
-    return {(place.channel, place.queue): place.count for place in figures.waiting()}
-
-
-def _told(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    """Do what may find that a question is none, and tell it as a wrong parameter."""
-    try:
-        return work(*given, **named)
-    except InputError as error:
-        name, _, text = str(error).partition(": ")
-        raise BadRequestError(name.split(",")[0], None, text.removeprefix("expected ")) from error
-
-
-def _agent(agent: AgentStatus) -> Agent:
-    return Agent(agent.agent, agent.state, agent.since_us // 1_000, agent.reason, list(agent.queues))
+        return local(time_us, self.zone)
 
 
 def _in(row: Row, channel: str | None, queue: str | None) -> bool:

@@ -159,7 +159,7 @@ async def test_a_long_question_walks_the_panes_once_and_gives_what_short_ones_gi
 
 async def test_who_comes_during_a_long_answer_did_not_wait_before(view, monkeypatch):
     """The lock is let go between stretches; the events of that moment change the later ones, not those before."""
-    monkeypatch.setattr("streams.board.view._HELD", 0.0)
+    monkeypatch.setattr("streams.board.answers._HELD", 0.0)
     question = asked({name: [value] for name, value in DAYS.items()}, view.now_us(), view.zone_of)
     before = view.answer(question)
     comers = iter(range(10))
@@ -184,15 +184,15 @@ async def test_more_sums_than_a_board_can_do_are_refused_however_few_the_rows(se
 
 
 async def test_an_answer_that_takes_too_long_is_given_up_and_says_so(client, monkeypatch):
-    monkeypatch.setattr("streams.board.view._HELD", 0.0)
-    monkeypatch.setattr("streams.board.view.PATIENCE", 0.0)
+    monkeypatch.setattr("streams.board.answers._HELD", 0.0)
+    monkeypatch.setattr("streams.board.answers.PATIENCE", 0.0)
     response = await client.get("/api/v1/kpis", params=DAYS)
     assert response.status == 400
     assert "ask for less" in (await response.json())["error"]["message"]
 
 
 async def test_nobody_computes_for_a_client_that_has_gone(client, view, monkeypatch):
-    monkeypatch.setattr("streams.board.view._HELD", 0.0)
+    monkeypatch.setattr("streams.board.answers._HELD", 0.0)
     figures, done = view.feed.figures, []
     stretch = figures.stretch
     monkeypatch.setattr(figures, "stretch", lambda *given: time.sleep(0.01) or done.append(1) or stretch(*given))

@@ -9,7 +9,8 @@ from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, async_playwright
 
 from streams.board.feed import LOST_AFTER
-from streams.board.view import Snapshot, View
+from streams.board.messages import Snapshot
+from streams.board.view import View
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 

@@ -1,0 +1,142 @@
+"""The rows for a question to the API, of seconds or of years, without holding up the wallboards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
+
+from schemas.rows import Row
+from streams.board.feed import Feed, Place
+from streams.board.parameters import EVERY, Asked, BadRequestError, too_many_rows, too_many_sums
+from streams.errors import InputError
+from streams.kpis import zones
+from streams.kpis.figures import Figures, Query
+from streams.kpis.waiting import Growth
+from streams.kpis.windows import split, zone_of
+
+PATIENCE: Final = 30.0
+"""Seconds that an answer may take."""
+_HELD: Final = 0.05
+"""Seconds after which a long answer lets go of the feed's lock, and for how long."""
+_LET_GO: Final = 0.002
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class GoneError(Exception):
+    """Who asked has gone."""
+
+
+def rows(feed: Feed[Figures], asked: Asked, query: Query, gone: Callable[[], bool]) -> list[Row]:
+    """Return the rows, none for a queue or channel that nobody has heard of.
+
+    The lock is let go every `_HELD` seconds: a question about years must not hold up the wallboard. So the newest stretches, which
+    still change, come first, under the lock of the growth since all of them.
+    """
+    until = time.monotonic() + PATIENCE
+    found: list[list[Row]] = []
+    with feed.lock:
+        figures = feed.figures  # these to the end, though the feed may begin anew
+        places = figures.queues()
+        if not is_known(places, query.channel, query.queue):
+            return []
+        _bound(asked, len(places))
+        spans = [zones.Span(query, zone_of(figures.policy, query.queue), alone=True)]
+        if asked.window is not None:
+            spans = zones.spans(asked.window, query, figures)
+        stretches = _stretches(spans)
+        growth: Mapping[int, Any] = _told(figures.growth, [stretch.end for stretch in stretches])
+        waited = _waiting(figures)
+        _some(figures, stretches, growth, {}, found)
+    while stretches:
+        too_many_rows(asked, sum(map(len, found)))
+        if gone():
+            raise GoneError
+        if time.monotonic() > until:
+            raise BadRequestError("every", asked.every, f"what is answered within {PATIENCE:.0f} s: ask for less")
+        time.sleep(_LET_GO)
+        with feed.lock:
+            # Who came or left since the growth was taken is not in it, but is among those who wait now.
+            since = {place: count - waited.get(place, 0) for place, count in _waiting(figures).items()}
+            _some(figures, stretches, growth, since, found)
+    too_many_rows(asked, sum(map(len, found)))
+    in_turn = [row for some in reversed(found) for row in some]
+    return in_turn if len(spans) == 1 else zones.in_order(in_turn, query.every)
+
+
+def is_known(places: Iterable[tuple[str, str]], channel: str | None, queue: str | None) -> bool:
+    """Tell whether there is a queue of these names; None is any, of none at all too.
+
+    >>> is_known([("call", "sales")], "call", None), is_known([("call", "sales")], "chat", "sales"), is_known([], None, None)
+    (True, False, True)
+    """
+    return (channel, queue) == (None, None) or any(
+        channel in {None, of} and queue in {None, name} for of, name in places
+    )
+
+
+def _bound(asked: Asked, places: int) -> None:
+    """Refuse what would be too much before it is begun: rows, or sums of each queue that rows are made of."""
+    length = EVERY[asked.every]
+    if length is not None:
+        stretches = (asked.end_us - asked.start_us) // length
+        queues = places + 1 if asked.by == "queue" and asked.queue is None else 1
+        too_many_rows(asked, stretches * queues)
+        too_many_sums(asked, stretches * places)
+
+
+class _Stretch(NamedTuple):
+    """A stretch of a span's range (microseconds)."""
+
+    begin: int
+    end: int
+    span: zones.Span
+
+
+def _stretches(spans: Iterable[zones.Span]) -> list[_Stretch]:
+    """Return the stretches of spans, the newest last."""
+    found = [
+        _Stretch(begin, end, span)
+        for span in spans
+        for begin, end in split(span.query.start_us, span.query.end_us, span.query.every, span.zone)
+    ]
+    return sorted(found, key=lambda stretch: stretch.end)
+
+
+def _some(
+    figures: Figures,
+    stretches: list[_Stretch],
+    growth: Mapping[int, Any],
+    since: Mapping[Place, int],
+    found: list[list[Row]],
+) -> None:
+    """Take stretches from the end of the list and append their rows, for as long as the lock may be held."""
+    until = time.monotonic() + _HELD
+    while stretches:
+        stretch = stretches.pop()
+        grown = dict(growth[stretch.end])
+        for place, change in since.items():
+            known = grown.get(place, 0)
+            grown[place] = None if known is None else known + change
+        found.append(_told(_rows_of, figures, stretch, grown))
+        if time.monotonic() > until:
+            return
+
+
+def _rows_of(figures: Figures, stretch: _Stretch, growth: Growth) -> list[Row]:
+    found = figures.stretch(stretch.span.query, stretch.begin, stretch.end, growth)
+    return zones.own(found, stretch.span, figures)
+
+
+def _waiting(figures: Figures) -> dict[Place, int]:
+    return {(place.channel, place.queue): place.count for place in figures.waiting()}
+
+
+def _told(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Do what may find that a question is none, and tell it as a wrong parameter."""
+    try:
+        return work(*given, **named)
+    except InputError as error:
+        name, _, text = str(error).partition(": ")
+        raise BadRequestError(name.split(",")[0], None, text.removeprefix("expected ")) from error
