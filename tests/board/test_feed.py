@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.panes import PartitionStatus
-from streams.board import feed as feeding
+from streams.board import progress
 from streams.board.feed import Feed
 from streams.broker.topics import TopicSet
 from streams.settings import KafkaSettings
@@ -99,7 +99,7 @@ def test_half_a_commit_is_never_seen(feed, producer, topics):
 
 
 def test_events_that_nobody_counts_make_the_figures_stale(feed, kafka, topics, monkeypatch):
-    monkeypatch.setattr(feeding, "BEHIND_AFTER", 1.5)
+    monkeypatch.setattr(progress, "BEHIND_AFTER", 1.5)
     feed.start()
     wait_until(lambda: feed.condition().state == "live", 20, "not live")
     sender = Producer({"bootstrap.servers": kafka})
