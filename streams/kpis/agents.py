@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from schemas.panes import AgentNow
 from streams.engine.agents import LONGEST_STATE, MEASURE
 from streams.engine.measures import SHIFT
 from streams.engine.policy import INTERVAL
+from streams.engine.slices import Slice
+from streams.kpis.query import Query, asked
+
+
+def open_time(
+    agents: Mapping[str, AgentNow], query: Query, begin: int, until: int, *, sliding: bool
+) -> Iterator[tuple[Slice, int, int]]:
+    """Yield the time of agents' states that still go on, in sliding windows all of their time: slice, start and bundle."""
+    for name, now in agents.items():
+        own = [Slice(None, None), Slice(None, None, "agent", name), *(Slice(None, queue) for queue in set(now.queues))]
+        wanted = [of for of in own if asked(query, of)]
+        for start, bundle in _parts(query, now, begin, until, sliding=sliding) if wanted else ():
+            if bundle:
+                yield from ((of, start, bundle) for of in wanted)
+
+
+def _parts(query: Query, now: AgentNow, begin: int, until: int, *, sliding: bool) -> Iterable[tuple[int, int]]:
+    if query.by in {"hour", "weekday"}:
+        return quarters_of_state(now, begin, until)
+    return [(begin, time_in_states(now, begin, until, sliding=sliding))]
 
 
 def time_in_states(now: AgentNow, begin: int, until: int, *, sliding: bool) -> int:

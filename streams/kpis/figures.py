@@ -15,20 +15,20 @@ from schemas.panes import AgentNow, Counters, PartitionStatus, Waiting, decode_k
 from schemas.rows import Figure, Row
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
-from streams.engine.slices import Slice
 from streams.errors import InputError
-from streams.kpis.agents import quarters_of_state, time_in_states
+from streams.kpis.agents import open_time
 from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Parts, figures, unavailable
+from streams.kpis.groups import Belongs, groups_of
 from streams.kpis.panes import PaneStore, Total
-from streams.kpis.query import TOTAL, Group, Place, Query, asked, in_total, is_timed
+from streams.kpis.query import TOTAL, Group, Place, Query, asked, is_timed
 from streams.kpis.registry import BY, BY_ID, KPIS, SLIDING_BY
+from streams.kpis.statuses import statuses
 from streams.kpis.waiting import Growth, WaitingNow, growth_since, waiting_at
 from streams.kpis.windows import split
 
 __all__ = ["AgentStatus", "Figures", "Histogram", "Query", "WaitingNow"]
 
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NOTHING = {kpi.id: unavailable(kpi) for kpi in KPIS}
 
 
@@ -172,16 +172,22 @@ class Figures:
 
         Nothing is known until a partition has told how far it is: then no figure is available, not even a count of 0.
         """
-        groups = self._groups(query, begin, end)
-        self._add_open_time(query, begin, end, groups)
-        statuses = self._statuses(query, end)
+        belongs = partial(groups_of, query, coverage=self._coverage, places=self.queues())
+        groups = self._groups(query, begin, end, belongs)
+        if query.channel is None:
+            agents = {name: self._latest(parts) for name, parts in self._agents.items()}
+            until = min(end, self._clock(query))
+            for of, start, bundle in open_time(agents, query, begin, until, sliding=_is_sliding(begin, end)):
+                for group in belongs(of, start, SLIDING):
+                    groups.setdefault(group, {}).setdefault(of.queue, Total()).bundle += bundle
+        found = statuses(query, end, self.policy, self._partitions, self.idle)
         waiting = waiting_at(self.waiting(), growth, query, groups)
         total = groups.pop(TOTAL)
         for group, parts in [*sorted(groups.items(), key=_by_name), (TOTAL, total)]:
             by = query.by if group != TOTAL else None
             kpis = _NOTHING
             if self.has_begun:
-                kpis = figures(parts, self.policy, by, statuses, live=query.live, timed=is_timed(query, by))
+                kpis = figures(parts, self.policy, by, found, live=query.live, timed=is_timed(query, by))
                 kpis |= self._of_the_moment(query, end, group, by, waiting.get(group))
             channel, queue, breakdown, value = group
             yield Row(
@@ -189,7 +195,7 @@ class Figures:
                 {kpi: kpis[kpi] for kpi in BY_ID},
             )  # fmt: skip
 
-    def _groups(self, query: Query, begin: int, end: int) -> dict[Group, Parts]:
+    def _groups(self, query: Query, begin: int, end: int, belongs: Belongs) -> dict[Group, Parts]:
         """Return the sums of each group by queue, and of all together."""
         groups: dict[Group, Parts] = {TOTAL: {}}
         if query.by == "queue":
@@ -197,37 +203,13 @@ class Figures:
                 if query.channel in {None, channel} and query.queue in {None, name}:
                     groups[channel, name, None, None] = {}
         for of, total, start, length in self._pieces(query, begin, end):
-            for group in self._groups_of(query, of, start, length):
+            for group in belongs(of, start, length):
                 parts = groups.setdefault(group, {})
                 own = parts.get(of.queue)
                 if own is None:
                     own = parts[of.queue] = Total()
                 own.add(total)
         return groups
-
-    def _groups_of(self, query: Query, of: Slice, start: int, length: int) -> Iterator[Group]:
-        """Yield the groups that a slice belongs to: its own, and the total if it is a part of it."""
-        by = query.by
-        whole = of.breakdown is None and in_total(query, of)
-        if whole:
-            yield TOTAL
-        if by == "queue" and of.breakdown is None and of.queue is not None:
-            for channel in self._channels(of):
-                yield channel, of.queue, None, None
-        elif by == "channel" and of.breakdown is None and of.channel is not None:
-            yield of.channel, None, None, None
-        elif by == "weekday" and whole:
-            yield None, None, by, _WEEKDAYS[self._coverage.local(of.queue, start).weekday()]
-        elif by == "hour" and whole and length <= INTERVAL:
-            yield None, None, by, f"{self._coverage.local(of.queue, start).hour:02d}"
-        elif by is not None and by == of.breakdown and (by != "hour" or in_total(query, of)):
-            yield None, None, by, of.value
-
-    def _channels(self, of: Slice) -> list[str]:
-        """Return the channel of a slice, or for agents' time those of its queue."""
-        if of.channel is not None:
-            return [of.channel]
-        return [channel for channel, queue in self.queues() if queue == of.queue]
 
     def _pieces(self, query: Query, begin: int, end: int) -> Iterator[Piece]:
         """Return the panes that make up a stretch of time; raise InputError when they are not kept."""
@@ -254,37 +236,6 @@ class Figures:
             raise InputError(message)
 
     # What is not in panes
-
-    def _add_open_time(self, query: Query, begin: int, end: int, groups: dict[Group, Parts]) -> None:
-        """Add the time of agents' states that still go on, and in sliding windows all of their time."""
-        if query.channel is not None:
-            return
-        until = min(end, self._clock(query))
-        for name, parts in self._agents.items():
-            now = self._latest(parts)
-            if query.queue is not None and query.queue not in now.queues:
-                continue
-            names = [
-                Slice(None, None),
-                Slice(None, None, "agent", name),
-                *(Slice(None, queue) for queue in set(now.queues)),
-            ]
-            wanted = [of for of in names if asked(query, of)]
-            for start, bundle in self._open_time(query, now, begin, until, sliding=_is_sliding(begin, end)):
-                self._add_time(query, wanted, start, bundle, groups)
-
-    @staticmethod
-    def _open_time(query: Query, now: AgentNow, begin: int, until: int, *, sliding: bool) -> Iterable[tuple[int, int]]:
-        if query.by in {"hour", "weekday"}:
-            return quarters_of_state(now, begin, until)
-        return [(begin, time_in_states(now, begin, until, sliding=sliding))]
-
-    def _add_time(self, query: Query, names: list[Slice], start: int, bundle: int, groups: dict[Group, Parts]) -> None:
-        if not bundle:
-            return
-        for of in names:
-            for group in self._groups_of(query, of, start, SLIDING):
-                groups.setdefault(group, {}).setdefault(of.queue, Total()).bundle += bundle
 
     def _clock(self, query: Query) -> int:
         """Return the time as far as it is known: the clock when live, the watermark in history."""
@@ -318,27 +269,6 @@ class Figures:
     def _agents_in(self, query: Query, group: Group) -> int:
         queue = group[1] or query.queue
         return sum(agent.state != "offline" and (queue is None or queue in agent.queues) for agent in self.agents())
-
-    def _settled_us(self) -> int:
-        """Return the event time that every partition has reached: what it leaves behind can be final.
-
-        The smallest watermark of the partitions that ever had an event, since one that lags still takes events that were sent long ago.
-        Those that are `idle` do not hold the others up; when all are, the largest watermark counts.
-        """
-        reached = [status.watermark for number, status in self._partitions.items() if number not in self.idle]
-        return min((watermark for watermark in reached if watermark), default=self.watermark_us or 0)
-
-    def _statuses(self, query: Query, end: int) -> dict[bool, str]:
-        """Return the status of figures that a returning customer can change (True), and of the others (False)."""
-        if end > max(self.watermark_us or 0, query.now_us if query.live else 0):
-            return {True: "open", False: "open"}
-        watermark = self._settled_us()
-        lateness = self.policy.lateness
-        window = max(limits.return_window for limits in (self.policy.defaults, *self.policy.queues.values()))
-        return {
-            customers: "final" if watermark >= end + lateness + (window if customers else 0) else "provisional"
-            for customers in (True, False)
-        }
 
 
 def _replace(parts: dict[Any, dict[int, Any]], key: Any, partition: int, value: Any) -> None:
