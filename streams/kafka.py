@@ -1,4 +1,4 @@
-"""How the three Kafka clients are told where Kafka is, how it is trusted and who we are: settings in, configuration out.
+"""How the three Kafka clients are told where Kafka is, how it is trusted and who we are; and how it is asked where partitions end.
 
     KafkaSettings --+-- confluent     librdkafka: producers, restore, boards, reports
                     +-- aiokafka      what Faust reads with (worker/clients.py wraps it for Faust)
@@ -11,8 +11,11 @@ is not there, SASL without a name) raises ConfigurationError with the setting's 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
+
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from streams.errors import ConfigurationError
 from streams.settings import KafkaSettings
@@ -41,6 +44,18 @@ def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
         "log_level": 2,  # what fails is told by our own log, once and not several times a second
     } | {name.replace("_", "."): value for name, value in more.items()}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def ends(consumer: Consumer, places: Iterable[TopicPartition], timeout: float) -> dict[tuple[str, int], int]:
+    """Ask in one request where partitions end: the last stable offset, or the high watermark for a consumer of uncommitted records.
+
+    Raises KafkaException. An AdminClient would answer the same, but now and then takes 3 s for its first answer.
+    """
+    asked = [TopicPartition(place.topic, place.partition, OFFSET_END) for place in places]
+    found = consumer.offsets_for_times(asked, timeout=timeout) if asked else []
+    for wrong in (place.error for place in found if place.error is not None):
+        raise KafkaException(wrong)
+    return {(place.topic, place.partition): place.offset for place in found}
 
 
 def aiokafka(kafka: KafkaSettings) -> dict[str, Any]:

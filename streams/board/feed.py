@@ -17,12 +17,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from schemas.panes import PartitionStatus, decode_key
 from streams.board.progress import Ends, Progress, TopicAnewError
 from streams.kafka import confluent
+from streams.kafka import ends as ends_of
 from streams.settings import KafkaSettings
 from streams.telemetry import Fact
 
@@ -212,13 +212,16 @@ class Feed(Generic[F]):
     # Asking whether Kafka answers and whether events wait
 
     def _probe(self) -> None:
-        admin: Any = AdminClient(confluent(self._kafka, client_id=_CLIENT))
+        asks = confluent(self._kafka, client_id=_CLIENT, group_id=_CLIENT, isolation_level="read_committed")
+        consumer = Consumer(asks)
         was_lost = False
         while not self._stop.wait(_PROBE_EVERY if self._answered is not None else 0.2):
             try:
-                ends = _ends(admin, self._topic("events"))
-            except (KafkaException, TimeoutError):
+                ends = _ends(consumer, self._topic("events"))
+            except KafkaException:
                 ends = None
+                consumer.close()  # after a restart of the broker it would go on asking with the leader's old epoch
+                consumer = Consumer(asks)
             if ends is not None:
                 self._answered = self._clock()
                 with self.lock:
@@ -241,11 +244,10 @@ def _partitions(consumer: Any, topic: str) -> list[int]:
     return sorted(found.partitions)
 
 
-def _ends(admin: Any, topic: str) -> dict[int, int]:
+def _ends(consumer: Consumer, topic: str) -> dict[int, int]:
     """Return where the partitions of a topic end; asks the broker."""
-    found = admin.list_topics(topic, timeout=_PROBE_TIMEOUT).topics[topic]
+    found = consumer.list_topics(topic, timeout=_PROBE_TIMEOUT).topics[topic]
     if found.error is not None:
         return {}
-    asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in found.partitions}
-    answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_PROBE_TIMEOUT)
-    return {place.partition: answer.result(_PROBE_TIMEOUT).offset for place, answer in answers.items()}
+    asked = [TopicPartition(topic, number) for number in found.partitions]
+    return {number: end for (_, number), end in ends_of(consumer, asked, _PROBE_TIMEOUT).items()}

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from contextlib import closing
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.errors import BrokerError
-from streams.kafka import confluent
+from streams.kafka import confluent, ends
 from streams.settings import Settings
 
 TIMEOUT = 5.0
@@ -26,7 +26,7 @@ class End(NamedTuple):
 class Ends:
     """Asks the broker for ends, over connections that are kept while it answers. Its methods block.
 
-    By consumers that join no group: an AdminClient answers the same, but now and then takes 3 s for its first answer.
+    The consumers join no group.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -52,24 +52,19 @@ class Ends:
             return {}
         if level not in self._consumers:
             self._consumers[level] = Consumer(self._configuration | {"isolation.level": level})
-        asked = [TopicPartition(place.topic, place.partition, OFFSET_END) for place in places]
         try:
-            found = self._consumers[level].offsets_for_times(asked, timeout=TIMEOUT)
-            failed = next((place.error for place in found if place.error is not None), None)
+            return ends(self._consumers[level], places, TIMEOUT)
         except KafkaException as error:
-            failed = error.args[0]
-        if failed is not None:
             # After a restart of the broker a client goes on asking with the leader's old epoch, and is refused for ever.
             self.close()
-            raise BrokerError(f"the ends of partitions are not to be had: {failed.str()}")
-        return {(place.topic, place.partition): place.offset for place in found}
+            raise BrokerError(f"the ends of partitions are not to be had: {error.args[0].str()}") from None
 
 
 def hanging(settings: Settings, places: Iterable[TopicPartition]) -> list[str]:
     """Return the partitions on which a transaction is open, with both of their ends."""
-    with closing(Ends(settings)) as ends:
+    with closing(Ends(settings)) as asked:
         return [
             f"{topic}-{number} (last stable offset {end.stable}, high watermark {end.high})"
-            for (topic, number), end in ends.of(places).items()
+            for (topic, number), end in asked.of(places).items()
             if end.stable < end.high
         ]

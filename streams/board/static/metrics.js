@@ -73,7 +73,7 @@ class Card {
       this.since = total.longest;
       value = total.longest;
       detail = total.waiting === 0 ? word("nobody") : "";
-      text = this.since == null ? clock(total.waiting === 0 ? 0 : null) : clock((snapshot.now - this.since) / 1000);
+      text = this.since == null ? clock(null) : clock((snapshot.now - this.since) / 1000);
     } else if (this.metric === "agents_available") {
       [value, text] = [snapshot.available, count(snapshot.available)];
       detail = word("of_agents", { n: count(snapshot.signed_in) });

@@ -148,7 +148,7 @@ class Tile {
     const level = data.kpis.service_level;
     this.since = quiet ? null : data.longest;
     this.big.waiting.set(quiet ? null : data.waiting, quiet ? UNKNOWN : count(data.waiting), alarms.waiting);
-    const longest = this.since != null ? (snapshot.now - this.since) / 1000 : data.waiting === 0 && !quiet ? 0 : null;
+    const longest = this.since != null ? (snapshot.now - this.since) / 1000 : null;
     this.big.longest_wait.set(this.since, clock(longest), alarms.longest_wait);
     this.big.service_level.set(level?.value, percent(level?.value, 0), alarms.service_level);
     this.meter.style.setProperty("--part", level?.value ?? 0);
