@@ -91,7 +91,7 @@ def test_a_worker_restores_what_was_written_for_it(broker):
 @pytest.mark.kafka
 def test_a_killed_worker_comes_back(broker):
     """Its first commit is after the kill, and it catches up after that."""
-    found = figures(recovery.measure(rate=200, seconds=40))
+    found = figures(recovery.measure(rate=200, seconds=28))
     assert 0 < found["kill to first commit"] <= found["kill to caught up"]
 
 
