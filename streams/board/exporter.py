@@ -7,8 +7,10 @@ are is said by `contact_center_watermark_timestamp_seconds`.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeHistogramMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -161,9 +163,11 @@ def cumulative(counts: Mapping[int, int], threshold: float) -> list[tuple[str, f
     >>> cumulative({bucket(20_000_000): 3, bucket(21_000_000): 1}, 20)[5:7]
     [('20.0', 3), ('30.0', 4)]
     """
+    indices = sorted(counts)
+    sums = [0, *accumulate(counts[index] for index in indices)]
     bounds = sorted({*metrics.BOUNDS, threshold})
-    found = [(str(float(bound)), sum(n for index, n in counts.items() if upper(index) <= bound)) for bound in bounds]
-    return [*found, ("+Inf", sum(counts.values()))]
+    found = [(str(float(bound)), sums[bisect_right(indices, bound, key=upper)]) for bound in bounds]
+    return [*found, ("+Inf", sums[-1])]
 
 
 def _families(

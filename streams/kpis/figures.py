@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from schemas.fields import rfc3339
-from schemas.panes import AgentNow, Counters, PartitionStatus, Waiting, decode_key, decode_value
+from schemas.panes import Counters, PartitionStatus, Waiting, decode_key, decode_value
 from schemas.rows import Figure, Row
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
 from streams.errors import InputError
-from streams.kpis.agents import open_time
+from streams.kpis.agents import AgentStatus, AgentsTold, open_time
 from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Parts, figures, unavailable
 from streams.kpis.groups import Belongs, groups_of
@@ -30,16 +30,6 @@ from streams.kpis.windows import split
 __all__ = ["AgentStatus", "Figures", "Histogram", "Query", "WaitingNow"]
 
 _NOTHING = {kpi.id: unavailable(kpi) for kpi in KPIS}
-
-
-class AgentStatus(NamedTuple):
-    """An agent's state and since when (microseconds)."""
-
-    agent: str
-    state: str
-    since_us: int
-    reason: str | None
-    queues: tuple[str, ...]
 
 
 class Histogram(NamedTuple):
@@ -58,7 +48,7 @@ class Figures:
         self.policy = policy
         self._panes = PaneStore()
         self._waiting: dict[tuple[str, str], dict[int, Waiting]] = {}
-        self._agents: dict[str, dict[int, AgentNow]] = {}
+        self._agents = AgentsTold()
         self._counters: dict[Place, dict[int, Counters]] = {}
         self._partitions: dict[int, PartitionStatus] = {}
         self.idle: frozenset[int] = frozenset()
@@ -77,7 +67,7 @@ class Figures:
         if kind == "waiting":
             _replace(self._waiting, (name[0], name[1]), partition, decoded)
         elif kind == "agent":
-            _replace(self._agents, name[0], partition, decoded)
+            self._agents.load(name[0], partition, decoded)
         elif kind == "counters":
             _replace(self._counters, (name[0], name[1]), partition, decoded)
         elif kind == "partition":
@@ -128,14 +118,7 @@ class Figures:
 
     def agents(self) -> list[AgentStatus]:
         """Return every agent's state, by name."""
-        return [
-            AgentStatus(name, now.state, now.since, now.reason, tuple(now.queues))
-            for name, now in sorted((name, self._latest(parts)) for name, parts in self._agents.items())
-        ]
-
-    @staticmethod
-    def _latest(parts: dict[int, AgentNow]) -> AgentNow:
-        return max(parts.values(), key=lambda now: now.since)
+        return self._agents.statuses()
 
     # Rows
 
@@ -175,9 +158,10 @@ class Figures:
         belongs = partial(groups_of, query, coverage=self._coverage, places=self.queues())
         groups = self._groups(query, begin, end, belongs)
         if query.channel is None:
-            agents = {name: self._latest(parts) for name, parts in self._agents.items()}
             until = min(end, self._clock(query))
-            for of, start, bundle in open_time(agents, query, begin, until, sliding=_is_sliding(begin, end)):
+            for of, start, bundle in open_time(
+                self._agents.latest, query, begin, until, sliding=_is_sliding(begin, end)
+            ):
                 for group in belongs(of, start, SLIDING):
                     groups.setdefault(group, {}).setdefault(of.queue, Total()).bundle += bundle
         found = statuses(query, end, self.policy, self._partitions, self.idle)
@@ -250,7 +234,9 @@ class Figures:
         longest = agents = None
         if query.live and asked and end > query.now_us:
             longest = self._longest_wait(query, group)
-            agents = self._agents_in(query, group) if by != "channel" and query.channel is None else None
+            agents = (
+                self._agents.signed_in(group[1] or query.queue) if by != "channel" and query.channel is None else None
+            )
         return {
             "waiting": Figure(waiting if asked else None, waiting if asked else None, None, "count", status),
             "longest_wait": Figure(longest, None, None, "s", status),
@@ -265,10 +251,6 @@ class Figures:
             if place.longest_since_us is not None and channel in {None, place.channel} and queue in {None, place.queue}
         ]
         return max(0, query.now_us - min(starts)) / SECOND if starts else None
-
-    def _agents_in(self, query: Query, group: Group) -> int:
-        queue = group[1] or query.queue
-        return sum(agent.state != "offline" and (queue is None or queue in agent.queues) for agent in self.agents())
 
 
 def _replace(parts: dict[Any, dict[int, Any]], key: Any, partition: int, value: Any) -> None:
