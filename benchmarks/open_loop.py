@@ -10,6 +10,7 @@ import gc
 import sys
 import time
 from array import array
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from streams.simulate.traffic import events
 
 _LINGER = {"linger.ms": 5}
 _ROW = 3
+_TRIED = 6
 
 
 class Due(NamedTuple):
@@ -47,10 +49,23 @@ def outcome(folder: Path) -> list[Due]:
 
 
 def _made(rate: float, seconds: float) -> list[Sent]:
-    """Return the events of so many seconds from soon on; the first is a burst of agents who sign in."""
-    launch = time.time_ns() // 1000 + round((2 + rate * seconds / 50_000) * SECOND)
+    """Return the events of so many seconds from soon on; the first is a burst of agents who sign in.
+
+    A center's rate is reckoned from its calls; how often its agents change state is found by trying a few seconds.
+    """
+    tried = sum(sent.time_us >= SECOND for sent in _stream(rate, 0, _TRIED))
+    return list(
+        _stream(
+            rate * rate * (_TRIED - 1) / tried,
+            time.time_ns() // 1000 + round((2 + rate * seconds / 50_000) * SECOND),
+            seconds,
+        )
+    )
+
+
+def _stream(rate: float, launch: int, seconds: float) -> Iterator[Sent]:
     stream = encoded(events(live(rate).lasting(launch, None), SEED))
-    return list(takewhile(lambda sent: sent.time_us < launch + seconds * SECOND, stream))
+    return takewhile(lambda sent: sent.time_us < launch + seconds * SECOND, stream)
 
 
 def _send(bootstrap: str, topic: str, made: list[Sent]) -> list[Due]:
