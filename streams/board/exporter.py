@@ -7,9 +7,11 @@ are is said by `contact_center_watermark_timestamp_seconds`.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeHistogramMetricFamily, GaugeMetricFamily
@@ -22,8 +24,10 @@ from streams.board.view import View
 from streams.engine.histogram import upper
 from streams.engine.policy import SECOND
 from streams.kpis import zones
-from streams.kpis.figures import Query
+from streams.kpis.figures import Figures, Query
 
+_LET_GO = 0.005
+"""Seconds: a lock that is taken again at once is had by nobody else."""
 _STATES = ("available", "busy", "wrap_up", "paused", "offline")
 
 
@@ -40,17 +44,22 @@ class Exporter(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all series."""
+        """Yield all series: the figures of a window are of one moment, but wallboards need not wait for all windows."""
         yield from self._own()
-        if not self._view.feed.ready:
-            return
-        with self._view.feed.lock:
-            if not self._view.feed.figures.has_begun:
+        feed = self._view.feed
+        with feed.lock:
+            if not feed.ready or not feed.figures.has_begun:
                 return
-            yield from self._counters()
-            yield from self._now()
-            yield from self._policy()
-            yield from self._windows()
+            found = [*self._counters(), *self._now(), *self._policy()]
+        yield from found
+        yield from self._windows()
+
+    @contextmanager
+    def _figures(self) -> Iterator[Figures]:
+        """Give the figures of one moment; before, let those have the lock who wait for it."""
+        time.sleep(_LET_GO)
+        with self._view.feed.lock:
+            yield self._view.feed.figures
 
     def _own(self) -> Iterator[Metric]:
         condition = self._view.feed.condition()
@@ -142,14 +151,17 @@ class Exporter(Collector):
         return Query(0, 0, "all", by, None, None, live=True, now_us=self._view.now_us())
 
     def _rows(self, name: str, by: str) -> list[Row]:
-        rows = zones.rows(name, self._query(by), self._view.feed.figures)
+        with self._figures() as figures:
+            rows = zones.rows(name, self._query(by), figures)
         return rows[:-1]  # the total is the sum that Prometheus can make itself
 
     def _histograms(self) -> Iterator[Metric]:
         for histogram, (name, text) in metrics.HISTOGRAMS.items():
             family = GaugeHistogramMetricFamily(name, text, labels=metrics.WINDOWED)
             for span in metrics.WINDOWS:
-                for place in zones.histograms(span, self._query("queue"), self._view.feed.figures, histogram):
+                with self._figures() as figures:
+                    places = list(zones.histograms(span, self._query("queue"), figures, histogram))
+                for place in places:
                     threshold = self._view.policy.of(place.queue).threshold / SECOND
                     labels = [*_place(place.channel, place.queue), span]
                     family.add_metric(labels, cumulative(place.counts, threshold), gsum_value=place.sum_us / SECOND)
