@@ -43,7 +43,7 @@ def test_fault_8_a_worker_outlives_a_restart_of_the_broker(broker: EmbeddedKafka
 @pytest.mark.timeout(240)
 def test_fault_8_a_broker_killed_again_and_again_under_load(broker: EmbeddedKafka, own: TopicSet, tmp_path: Path):
     """Kill -9 and restart four times while events come in: workers go on, or end with 75 and start again."""
-    feeder = Feeder(broker.bootstrap, own.events, storm(20_000, seed=88), rate=1_000)
+    feeder = Feeder(broker.bootstrap, own.events, storm(12_000, seed=88), rate=600)
     with Watcher(broker.bootstrap, own), WorkerProcess(broker.bootstrap, own.prefix, tmp_path) as worker:
         worker.ready()
         feeder.start()

@@ -22,7 +22,7 @@ from tests.harness.workers import WorkerProcess
 @pytest.mark.timeout(240)
 def test_fault_13_workers_join_and_leave_under_load(kafka: str, topics: TopicSet, tmp_path: Path):
     """Each time the group settles with every partition owned by exactly one; who leaves ends with 0."""
-    feeder = Feeder(kafka, topics.events, storm(20_000, seed=13), rate=1_000)
+    feeder = Feeder(kafka, topics.events, storm(12_000, seed=13), rate=600)
     with Watcher(kafka, topics), WorkerProcess(kafka, topics.prefix, tmp_path) as stays:
         stays.ready()
         feeder.start()
