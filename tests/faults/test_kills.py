@@ -85,7 +85,7 @@ def test_fault_4_a_zombie_with_an_open_transaction_is_fenced(kafka: str, topics:
             wait_until_caught_up(kafka, topics)
             send(kafka, topics, items[50_000:55_000])
             zombie.resume()
-            wait_until(lambda: not zombie.running or zombie.problems() == [], 30, "the zombie neither ends nor rejoins")
+            wait_until(lambda: not zombie.running or zombie.problems() == [], 60, "the zombie neither ends nor rejoins")
             assert zombie.running or zombie.exit_code() == 75
             send(kafka, topics, items[55_000:])
             wait_until_caught_up(kafka, topics)

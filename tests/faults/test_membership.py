@@ -28,10 +28,10 @@ def test_fault_13_workers_join_and_leave_under_load(kafka: str, topics: TopicSet
         feeder.start()
         for _ in range(3):
             with WorkerProcess(kafka, topics.prefix, tmp_path) as guest:
-                wait_until(lambda: owned(kafka, topics.prefix) == [[0, 1], [2, 3]], 30, "two do not share")
+                wait_until(lambda: owned(kafka, topics.prefix) == [[0, 1], [2, 3]], 60, "two do not share")
                 time.sleep(1)
                 assert guest.terminate() == 0, guest.tail()
-            wait_until(lambda: owned(kafka, topics.prefix) == [[0, 1, 2, 3]], 30, "one does not have all")
+            wait_until(lambda: owned(kafka, topics.prefix) == [[0, 1, 2, 3]], 60, "one does not have all")
         wait_until(lambda: feeder.done, 60, "the load did not get through")
         wait_until_caught_up(kafka, topics)
         stays.ready()

@@ -120,7 +120,7 @@ class Revivable(Protocol):
 
 
 def wait_until_caught_up(
-    bootstrap: str, topics: TopicSet, timeout: float = 60.0, supervised: Sequence[Revivable] = ()
+    bootstrap: str, topics: TopicSet, timeout: float = 120.0, supervised: Sequence[Revivable] = ()
 ) -> None:
     """Wait until committed transactions cover the whole input, starting workers again as a supervisor would."""
     wait_until(lambda: _caught_up(bootstrap, topics, supervised), timeout, "the workers did not catch up")

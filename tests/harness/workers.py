@@ -67,7 +67,7 @@ class WorkerProcess:
             self.resume()
             self.kill()
 
-    def ready(self, timeout: float = 30.0) -> Self:
+    def ready(self, timeout: float = 60.0) -> Self:
         """Wait until /readyz says so."""
         wait_until(lambda: self.problems() == [], timeout, f"not ready: {self.problems()}: {self.tail()}")
         return self
@@ -92,7 +92,7 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self, timeout: float = 15.0) -> int:
+    def terminate(self, timeout: float = 30.0) -> int:
         """Ask it to stop; return its exit code."""
         self.process.terminate()
         return self.exit_code(timeout)
@@ -111,7 +111,7 @@ class WorkerProcess:
         """Let it go on."""
         self.process.send_signal(signal.SIGCONT)
 
-    def exit_code(self, timeout: float = 30.0) -> int:
+    def exit_code(self, timeout: float = 60.0) -> int:
         """Wait for its end."""
         try:
             return self.process.wait(timeout)
