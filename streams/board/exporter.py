@@ -18,8 +18,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeHistogramMetricFami
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from schemas.dead_letters import Reason
 from schemas.rows import Figure, Row
 from streams.board import metrics
+from streams.board.levels import ACTION, ATTENTION, goals
 from streams.board.view import View
 from streams.engine.histogram import upper
 from streams.engine.policy import SECOND
@@ -50,7 +52,7 @@ class Exporter(Collector):
         with feed.lock:
             if not feed.ready or not feed.figures.has_begun:
                 return
-            found = [*self._counters(), *self._now(), *self._policy()]
+            found = [*self._counters(), *self._now(), *self._policy(), *self._alarms()]
         yield from found
         yield from self._windows()
 
@@ -82,7 +84,9 @@ class Exporter(Collector):
         duplicate = CounterMetricFamily(metrics.DUPLICATE, "Records whose event was known already")
         duplicate.add_metric([], sum(status.duplicate for status in statuses.values()))
         yield duplicate
-        refused: Tally[str] = Tally()
+        refused: Tally[str] = Tally(
+            {reason.value: 0 for reason in Reason}
+        )  # from 0, so that the first one is an increase
         for status in statuses.values():
             refused.update(status.refused)
         family = CounterMetricFamily(
@@ -138,6 +142,23 @@ class Exporter(Collector):
             threshold.add_metric(labels, policy.threshold / SECOND)
             short.add_metric(labels, policy.short_abandon / SECOND)
         yield from (target, threshold, short)
+
+    def _alarms(self) -> Iterator[Metric]:
+        bound = GaugeMetricFamily(
+            metrics.BOUND,
+            "A figure beyond it asks for attention or for action, in the unit of the KPI",
+            labels=[*metrics.PLACE, "kpi", "level"],
+        )
+        minimum = GaugeMetricFamily(
+            metrics.MINIMUM, "A ratio or mean of fewer alarms nobody", labels=[*metrics.PLACE, "kpi"]
+        )
+        for place in self._view.feed.figures.waiting():
+            labels = _place(place.channel, place.queue)
+            for name, goal in goals(self._view.policy.of(place.queue), self._view.alarms).items():
+                bound.add_metric([*labels, name, ATTENTION], goal.attention)
+                bound.add_metric([*labels, name, ACTION], goal.action)
+                minimum.add_metric([*labels, name], goal.minimum)
+        yield from (bound, minimum)
 
     def _windows(self) -> Iterator[Metric]:
         rows = {name: self._rows(name, "queue") for name in metrics.WINDOWS}

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.dead_letters import Reason
 from streams.board.exporter import Exporter
 from tests.board.rig import view_of
 
@@ -81,6 +82,21 @@ def test_targets_and_watermark_are_exported(families):
     assert samples(families, "contact_center_target_ratio", queue="sales") == [0.9]
     assert samples(families, "contact_center_service_level_threshold_seconds", queue="sales") == [12]
     assert len(families["contact_center_watermark_timestamp_seconds"].samples) == 2
+
+
+def test_the_bounds_of_alarms_are_those_of_the_wallboard(families):
+    """Of the service level they are differences to the queue's target: 0.9 for sales, 0.8 for the others."""
+    bounds = {
+        level: samples(families, "contact_center_alarm_bound", queue="sales", kpi="service_level", level=level)
+        for level in ("attention", "action")
+    }
+    assert bounds == {"attention": [0.9], "action": [0.7]}
+    assert samples(families, "contact_center_alarm_bound", queue="idle", kpi="service_level", level="action") == [0.6]
+    assert samples(families, "contact_center_alarm_minimum_sample", queue="sales", kpi="abandonment_rate") == [10]
+
+
+def test_every_reason_of_refusal_counts_from_zero(families):
+    assert samples(families, "contact_center_refused_events") == [0] * len(Reason)
 
 
 def test_events_are_counted_by_kind(families):
