@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from schemas.panes import AgentNow
@@ -26,12 +29,61 @@ class AgentStatus(NamedTuple):
     queues: tuple[str, ...]
 
 
+class Told:
+    """An agent as it was told of last. Its time in states is added up once, when first asked for."""
+
+    __slots__ = ("_starts", "_states", "_sums", "now", "slices")
+
+    def __init__(self, name: str, now: AgentNow) -> None:
+        self.now = now
+        own = (Slice(None, None), Slice(None, None, "agent", name))
+        self.slices = (*own, *(Slice(None, queue) for queue in dict.fromkeys(now.queues)))
+        """What its time counts for: everybody's, its own, and that of its queues."""
+        self._starts: list[int] = []
+        self._states: list[str] = []
+        self._sums: list[int] = []
+
+    def time(self, begin: int, until: int) -> int:
+        """Return a bundle of the time in recent states between two times (microseconds)."""
+        return self._before(until) - self._before(begin) if begin < until else 0
+
+    def open_time(self, begin: int, until: int) -> int:
+        """Return the part of it that panes do not hold: of the state that goes on."""
+        return self.time(max(begin, self.started), until)
+
+    @property
+    def started(self) -> int:
+        """Return when the last state event came; an event that repeats a state starts a new stretch of it."""
+        return self.now.recent[-1][0] if self.now.recent else self.now.since
+
+    def quarters(self, begin: int, until: int) -> Iterator[tuple[int, int]]:
+        """Yield the time of the state that goes on as panes would hold it: start and bundle, quarter of an hour by quarter."""
+        begin, until = max(begin, self.started), min(until, self.started + LONGEST_STATE)
+        while begin < until:
+            border = min(until, begin - begin % INTERVAL + INTERVAL)
+            yield begin, self.time(begin, border)
+            begin = border
+
+    def _before(self, time: int) -> int:
+        """Return the bundle of all recent states up to a time."""
+        if not self._starts:
+            self._add_up()
+        at = bisect_right(self._starts, time) - 1
+        return self._sums[at] + _lasted(self._states[at], self._starts[at], time) if at >= 0 else 0
+
+    def _add_up(self) -> None:
+        states = self.now.recent or [(self.now.since, self.now.state)]
+        lasted = (_lasted(state, start, end) for (start, state), (end, _) in pairwise(states))
+        self._sums = [0, *accumulate(lasted)]
+        self._starts, self._states = [start for start, _ in states], [state for _, state in states]
+
+
 class AgentsTold:
-    """Agents by name, each as the partition with the newest state says; what is asked for often is kept until one changes."""
+    """Agents by name, each as the partition with the newest state says."""
 
     def __init__(self) -> None:
         self._parts: dict[str, dict[int, AgentNow]] = {}
-        self._latest: dict[str, AgentNow] | None = None
+        self._told: dict[str, Told] = {}
         self._signed_in: Counter[str | None] = Counter()
 
     def load(self, name: str, partition: int, now: AgentNow | None) -> None:
@@ -41,75 +93,50 @@ class AgentsTold:
             parts[partition] = now
         else:
             parts.pop(partition, None)
-            if not parts:
-                del self._parts[name]
-        self._latest = None
+        before = self._told.pop(name, None)
+        if before is not None:
+            self._count(before, -1)
+        if parts:
+            told = self._told[name] = Told(name, max(parts.values(), key=lambda now: now.since))
+            self._count(told, 1)
+        else:
+            del self._parts[name]
 
-    @property
-    def latest(self) -> Mapping[str, AgentNow]:
-        """Return what was told last of every agent, by name, in order."""
-        if self._latest is None:
-            parts = sorted(self._parts.items())
-            self._latest = {name: max(told.values(), key=lambda now: now.since) for name, told in parts}
-            self._signed_in = Counter()
-            for now in self._latest.values():
-                if now.state != "offline":
-                    self._signed_in.update({None, *now.queues})
-        return self._latest
+    def _count(self, told: Told, sign: int) -> None:
+        if told.now.state != "offline":
+            for queue in {of.queue for of in told.slices}:
+                self._signed_in[queue] += sign
 
     def signed_in(self, queue: str | None) -> int:
         """Return how many agents of a queue (None: of all) are signed in."""
-        return self._signed_in[queue] if self.latest else 0
+        return self._signed_in[queue]
 
     def statuses(self) -> list[AgentStatus]:
         """Return every agent's state, by name."""
         return [
-            AgentStatus(name, now.state, now.since, now.reason, tuple(now.queues)) for name, now in self.latest.items()
+            AgentStatus(name, told.now.state, told.now.since, told.now.reason, tuple(told.now.queues))
+            for name, told in sorted(self._told.items())
         ]
 
-
-def open_time(
-    agents: Mapping[str, AgentNow], query: Query, begin: int, until: int, *, sliding: bool
-) -> Iterator[tuple[Slice, int, int]]:
-    """Yield the time of agents' states that still go on, in sliding windows all of their time: slice, start and bundle."""
-    found: dict[tuple[Slice, int], int] = {}
-    for name, now in agents.items():
-        own = [Slice(None, None), Slice(None, None, "agent", name), *(Slice(None, queue) for queue in set(now.queues))]
-        wanted = [of for of in own if asked(query, of)]
-        for start, bundle in _parts(query, now, begin, until, sliding=sliding) if wanted else ():
-            for of in wanted:
-                found[of, start] = found.get((of, start), 0) + bundle
-    yield from ((of, start, bundle) for (of, start), bundle in found.items() if bundle)
+    def time(self, query: Query, begin: int, until: int, *, sliding: bool) -> Iterator[tuple[Slice, int, int]]:
+        """Yield the time of states that still go on, in sliding windows of all states: slice, start and bundle."""
+        found: dict[tuple[Slice, int], int] = {}
+        wanted = partial(asked, query)
+        for told in self._told.values():
+            slices = [of for of in told.slices if wanted(of)]
+            if slices:
+                for start, bundle in _parts(query, told, begin, until, sliding=sliding):
+                    for of in slices:
+                        found[of, start] = found.get((of, start), 0) + bundle
+        yield from ((of, start, bundle) for (of, start), bundle in found.items() if bundle)
 
 
-def _parts(query: Query, now: AgentNow, begin: int, until: int, *, sliding: bool) -> Iterable[tuple[int, int]]:
+def _parts(query: Query, told: Told, begin: int, until: int, *, sliding: bool) -> Iterable[tuple[int, int]]:
     if query.by in {"hour", "weekday"}:
-        return quarters_of_state(now, begin, until)
-    return [(begin, time_in_states(now, begin, until, sliding=sliding))]
+        return told.quarters(begin, until)
+    return [(begin, told.time(begin, until) if sliding else told.open_time(begin, until))]
 
 
-def time_in_states(now: AgentNow, begin: int, until: int, *, sliding: bool) -> int:
-    """Return a bundle of an agent's time between two times (microseconds).
-
-    Only of the state that goes on, since panes hold the rest; or of all recent states when ``sliding``.
-    """
-    states = now.recent or [(now.since, now.state)]
-    bundle, next_start = 0, until
-    for start, state in reversed(states if sliding else states[-1:]):
-        begun, ended = max(start, begin), min(next_start, until, start + LONGEST_STATE)
-        if ended > begun and state in _SHIFT:
-            bundle += (ended - begun) << _SHIFT[state]
-        if start <= begin:
-            break
-        next_start = start
-    return bundle
-
-
-def quarters_of_state(now: AgentNow, begin: int, until: int) -> Iterator[tuple[int, int]]:
-    """Yield the time of the state that goes on as panes would hold it: start and bundle, quarter of an hour by quarter."""
-    start, state = now.recent[-1] if now.recent else (now.since, now.state)
-    begin, until = max(begin, start), min(until, start + LONGEST_STATE)
-    while begin < until:
-        border = min(until, begin - begin % INTERVAL + INTERVAL)
-        yield begin, (border - begin) << _SHIFT[state] if state in _SHIFT else 0
-        begin = border
+def _lasted(state: str, start: int, end: int) -> int:
+    """Return the bundle of a state from its start to the next one's."""
+    return (min(end, start + LONGEST_STATE) - start) << _SHIFT[state] if state in _SHIFT else 0

@@ -16,7 +16,7 @@ from schemas.rows import Figure, Row
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
 from streams.errors import InputError
-from streams.kpis.agents import AgentStatus, AgentsTold, open_time
+from streams.kpis.agents import AgentStatus, AgentsTold
 from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Parts, figures, unavailable
 from streams.kpis.groups import Belongs, groups_of
@@ -159,9 +159,7 @@ class Figures:
         groups = self._groups(query, begin, end, belongs)
         if query.channel is None:
             until = min(end, self._clock(query))
-            for of, start, bundle in open_time(
-                self._agents.latest, query, begin, until, sliding=_is_sliding(begin, end)
-            ):
+            for of, start, bundle in self._agents.time(query, begin, until, sliding=_is_sliding(begin, end)):
                 for group in belongs(of, start, SLIDING):
                     groups.setdefault(group, {}).setdefault(of.queue, Total()).bundle += bundle
         found = statuses(query, end, self.policy, self._partitions, self.idle)
