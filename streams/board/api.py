@@ -74,7 +74,8 @@ def application(view: View, language: str = "es", *, agents: bool = False) -> we
 
 def serve(settings: Settings, host: str | None = None, port: int | None = None) -> None:
     """Read the figures and serve them until interrupted."""
-    gc.set_threshold(100_000, 50, 100)  # the figures stay: looking through them for each snapshot costs a fifth of its time
+    # The figures stay: looking through them for each snapshot would cost a fifth of its time.
+    gc.set_threshold(100_000, 50, 100)
     feed = Feed(settings.kafka, lambda: Figures(settings.policy))
     app = application(
         View(feed, settings.policy, settings.alarms), settings.board.language, agents=settings.board.agents_in_metrics
