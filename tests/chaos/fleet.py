@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 import random
+import signal
 import threading
 import time
 from collections import Counter
@@ -14,10 +15,13 @@ from itertools import count
 from pathlib import Path
 
 from streams.broker.embedded import EmbeddedKafka
+from streams.cli import INTERRUPTED
 from tests.board.boards import BoardProcess
 from tests.harness.workers import QUICK, WorkerProcess
 
 RESTARTABLE = {os.EX_TEMPFAIL, os.EX_UNAVAILABLE}
+ASKED = {-signal.SIGTERM, INTERRUPTED}
+"""Codes of a worker that SIGTERM met before it ran."""
 STOPPING = 20.0
 """Seconds that a worker told to stop may take."""
 SESSION = float(QUICK["CENTRALITA_WORKER_SESSION_TIMEOUT"])
@@ -158,7 +162,8 @@ class Fleet:
         self._stopping.pop(worker, None)
         code = worker.exit_code()
         self.exits[code] += 1
-        if code not in {0, -9, -15, *RESTARTABLE} or (code == -15 and told is None and worker in self._workers):
+        asked = told is not None or worker in self._guests
+        if code not in {0, -signal.SIGKILL, *RESTARTABLE} and not (asked and code in ASKED):
             self.wrong.append(f"a worker ended with {code}: {worker.tail(10)}")
         if worker in self._guests:
             self._guests.remove(worker)
