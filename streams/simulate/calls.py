@@ -47,38 +47,31 @@ class Call:
         self.events = self.transfers = self.since = self.waiting = 0
         self.agent: Agent | None = None
 
-    def next_id(self) -> str:
-        """Return the id of the call's next event."""
+    def next(self, now: int) -> dict[str, Any]:
+        """Return what every event of the call has, for its next one."""
         self.events += 1
-        return f"{self.contact_id}.{self.events}"
-
-    def with_agent(self, now: int) -> dict[str, Any]:
-        """Return what every event of the call and its agent has."""
-        assert self.agent is not None
         return {
-            "id": self.next_id(),
+            "id": f"{self.contact_id}.{self.events}",
             "time": moment(now),
             "contact_id": self.contact_id,
             "customer_id": self.caller.customer_id,
-            "agent_id": self.agent.agent_id,
         }
+
+    def with_agent(self, now: int) -> dict[str, Any]:
+        """Return what every event of the call and its agent has, for its next one."""
+        assert self.agent is not None
+        return self.next(now) | {"agent_id": self.agent.agent_id}
 
     def queued(self, now: int) -> CallQueued:
         """Return the event of entering the queue; its attributes only where callers have some."""
         if not self.caller.attributes:
             return CallQueued(
-                id=self.next_id(),
-                time=moment(now),
-                contact_id=self.contact_id,
-                customer_id=self.caller.customer_id,
+                **self.next(now),
                 queue=self.queue.name,
             )
         platform, priority, language, customer_type = self.caller.attributes
         return CallQueued(
-            id=self.next_id(),
-            time=moment(now),
-            contact_id=self.contact_id,
-            customer_id=self.caller.customer_id,
+            **self.next(now),
             queue=self.queue.name,
             platform=platform,
             priority=priority,
@@ -90,10 +83,7 @@ class Call:
     def answered(self, now: int, agent: Agent) -> CallAnswered:
         """Return the event of an agent's answer."""
         return CallAnswered(
-            id=self.next_id(),
-            time=moment(now),
-            contact_id=self.contact_id,
-            customer_id=self.caller.customer_id,
+            **self.next(now),
             agent_id=agent.agent_id,
             queue=self.queue.name,
             wait_seconds=(now - self.since) / SECOND,
@@ -103,10 +93,7 @@ class Call:
     def abandoned(self, now: int) -> CallAbandoned:
         """Return the event of hanging up while waiting."""
         return CallAbandoned(
-            id=self.next_id(),
-            time=moment(now),
-            contact_id=self.contact_id,
-            customer_id=self.caller.customer_id,
+            **self.next(now),
             queue=self.queue.name,
             wait_seconds=(now - self.since) / SECOND,
         )
@@ -114,10 +101,7 @@ class Call:
     def flowed_out(self, now: int, reason: FlowOutReason) -> CallFlowedOut:
         """Return the event of leaving the queue in another way."""
         return CallFlowedOut(
-            id=self.next_id(),
-            time=moment(now),
-            contact_id=self.contact_id,
-            customer_id=self.caller.customer_id,
+            **self.next(now),
             queue=self.queue.name,
             reason=reason,
             wait_seconds=(now - self.since) / SECOND,
@@ -127,10 +111,7 @@ class Call:
         """Return the event of being handed on to another queue."""
         assert self.agent is not None
         return CallTransferred(
-            id=self.next_id(),
-            time=moment(now),
-            contact_id=self.contact_id,
-            customer_id=self.caller.customer_id,
+            **self.next(now),
             from_queue=self.queue.name,
             to_queue=to.name,
             from_agent=self.agent.agent_id,
@@ -145,10 +126,7 @@ class Call:
     def wrapped_up(self, now: int, agent: Agent, disposition: str) -> CallWrappedUp:
         """Return the event of the end of after-call work; the call may be with another agent by then."""
         return CallWrappedUp(
-            id=self.next_id(),
-            time=moment(now),
-            contact_id=self.contact_id,
-            customer_id=self.caller.customer_id,
+            **self.next(now),
             agent_id=agent.agent_id,
             disposition=disposition,
         )
