@@ -36,6 +36,7 @@ from streams.broker.topics import TopicSet, admin_client
 from streams.errors import BrokerError, CentralitaError, ConfigurationError, RestartError
 from streams.parts import Part
 from streams.settings import KafkaSettings
+from streams.simulate.options import traffic_option
 
 HISTORY = "2h"
 START_SECONDS = 90.0
@@ -55,13 +56,7 @@ _QUICK = {
 
 @click.command
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the wallboard.")
-@click.option(
-    "--traffic",
-    type=click.FloatRange(0.01, 1e4),
-    default=2.0,
-    show_default=True,
-    help="Times as many calls and agents.",
-)
+@traffic_option(2.0)
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder to keep; default: a temporary one."
 )

@@ -19,7 +19,7 @@ from streams.broker.topics import TopicSet
 from streams.settings import Settings
 from streams.simulate.center import MONDAY_MORNING, NAMES, Center, demo_center
 from streams.simulate.faults import Faults, Tally, broken
-from streams.simulate.options import Duration, Moment, Queues
+from streams.simulate.options import Duration, Moment, Queues, traffic_option
 from streams.simulate.outputs import FileOutput, KafkaOutput, Output
 from streams.simulate.pace import Pace, paced
 from streams.simulate.timed import SECOND, Sent, encoded
@@ -72,13 +72,7 @@ class Options(Struct, frozen=True, kw_only=True):
 @click.option(
     "--rate", type=click.FloatRange(0.1, 1e6), help="Events a second: a steady day with ever shorter calls and waits."
 )
-@click.option(
-    "--traffic",
-    type=click.FloatRange(0.01, 1e4),
-    default=1.0,
-    show_default=True,
-    help="Times as many calls and agents.",
-)
+@traffic_option(1.0)
 @click.option(
     "--events", type=click.IntRange(1), help="Stop after so many events (duplicates and garbage not counted)."
 )

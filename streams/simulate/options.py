@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any, TypeVar
 
 import click
 
 from schemas.fields import microseconds
 from streams.simulate.center import NAMES
 
+F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "": 1.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _MOST_QUEUES = 1_000
+
+
+def traffic_option(default: float) -> Callable[[F], F]:
+    """Return the option `--traffic`, which means the same wherever a center is simulated."""
+    return click.option(
+        "--traffic",
+        type=click.FloatRange(0.01, 1e4),
+        default=default,
+        show_default=True,
+        help="Times as many calls and agents.",
+    )
 
 
 class Duration(click.ParamType):
