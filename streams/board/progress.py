@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from streams.kafka import ends
+
 BEHIND_AFTER: Final = 10.0
 """Seconds that events may wait."""
 _ANEW: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - the client names its own codes so
@@ -19,10 +21,8 @@ class Ends:
     """Which partitions have been read to where they ended at the start."""
 
     def __init__(self, consumer: Any, topic: str, partitions: list[int]) -> None:
-        self.missing_at_start = {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10, cached=False)[1]
-            for number in partitions
-        }
+        found = ends(consumer, [TopicPartition(topic, number) for number in partitions], 10.0)
+        self.missing_at_start = {number: end for (_, number), end in found.items()}
         self._missing = {number for number, end in self.missing_at_start.items() if end > 0}
 
     def read(self, message: Any) -> None:
