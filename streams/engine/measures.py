@@ -57,8 +57,6 @@ MEASURES: Final = (
     Measure("paused_us", SUM, "microseconds of agents paused, split over the intervals spanned"),
 )
 NAMES: Final = tuple(measure.name for measure in MEASURES)
-AGENT_TIME: Final = frozenset({"available_us", "on_contact_us", "paused_us"})
-"""Measures of agents and not of contacts: an agent of two queues counts once in the total, and once in each queue."""
 
 
 def _shifts() -> dict[str, int]:
