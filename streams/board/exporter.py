@@ -84,9 +84,8 @@ class Exporter(Collector):
         duplicate = CounterMetricFamily(metrics.DUPLICATE, "Records whose event was known already")
         duplicate.add_metric([], sum(status.duplicate for status in statuses.values()))
         yield duplicate
-        refused: Tally[str] = Tally(
-            {reason.value: 0 for reason in Reason}
-        )  # from 0, so that the first one is an increase
+        # From 0, so that the first one is an increase.
+        refused: Tally[str] = Tally({reason.value: 0 for reason in Reason})
         for status in statuses.values():
             refused.update(status.refused)
         family = CounterMetricFamily(

@@ -12,7 +12,6 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import Event, decode, negative_duration
-from schemas.fields import microseconds
 from streams.broker.topics import TopicSet
 from streams.cli import INTERRUPTED
 from streams.errors import CentralitaError
@@ -132,7 +131,7 @@ class Transfer:
         else:
             assert line.key is not None, "an event names its contact or its agent"
             self._sender.send(line.key, line.value, mark)
-            self._note(microseconds(event.time))
+            self._note(event.time_us)
         self._next = mark + 1
         if line.number % _EVENTS_BETWEEN_UPDATES == 0:
             self._bar.sent(self._sender.delivered)
