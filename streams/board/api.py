@@ -214,7 +214,8 @@ async def _sent(
 async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
     """Write, and let go of a client that takes nothing."""
     try:
-        await asyncio.wait_for(response.write(data), _STALLED)
+        async with asyncio.timeout(_STALLED):
+            await response.write(data)
     except TimeoutError:
         if request.transport is not None:
             request.transport.abort()

@@ -55,7 +55,8 @@ class Client:
     async def take(self) -> bytes | None:
         """Return the newest snapshot, or None when there was none for a beat's time."""
         try:
-            await asyncio.wait_for(self.news.wait(), BEAT)
+            async with asyncio.timeout(BEAT):
+                await self.news.wait()
         except TimeoutError:
             return None
         self.news.clear()
@@ -116,7 +117,8 @@ class Broadcast:
         while True:
             due = AGAIN if self._failing else SLIDE - time.time() % SLIDE + 0.01
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), due)
+                async with asyncio.timeout(due):  # wait_for of Python 3.11 may lose the cancellation of `close`
+                    await self._changed.wait()
             self._changed.clear()
             for key in list(self._clients):
                 await self._refresh(key)

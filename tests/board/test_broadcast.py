@@ -1,5 +1,6 @@
 """Wallboards when a snapshot fails, and how many different ones a board computes."""
 
+import asyncio
 import json
 import logging
 
@@ -86,3 +87,15 @@ async def test_different_snapshots_are_bounded(client, monkeypatch):
         assert (await client.get("/api/v1/stream", params={"window": "15m"})).status == 503
         async with client.get("/api/v1/stream", params={"window": "5m"}) as second:
             await told(second, "snapshot", "live")
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_it_closes_also_when_the_figures_change_at_that_moment(view, steps):
+    """The figures changed `steps` turns of the loop before."""
+    sends = broadcast.Broadcast(view)
+    await asyncio.sleep(0.01)
+    view.feed.changed()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await sends.close()

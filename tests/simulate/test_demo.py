@@ -74,7 +74,7 @@ class Running:
     def wait(self, what: Callable[[], object], seconds: float = 90) -> None:
         end = time.monotonic() + seconds
         while not what():
-            assert time.monotonic() < end, self.out.read_text()
+            assert time.monotonic() < end, f"{self.out.read_text()}\nrunning: {self.pids()}"
             time.sleep(0.25)
 
 
