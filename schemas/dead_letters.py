@@ -13,7 +13,7 @@ class Reason(StrEnum):
     UNKNOWN_TYPE = "unknown_type"
     """An object whose ``type`` is no event of ours."""
     INVALID = "invalid"
-    """A field is absent, of the wrong type or out of its bounds; or the record has no key."""
+    """A field is absent, of the wrong type or out of its bounds, or contradicts another; or the record has no key."""
     NEGATIVE_DURATION = "negative_duration"
     """A stated duration is below 0."""
     IN_THE_FUTURE = "in_the_future"

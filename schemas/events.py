@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.agents import AgentStateChanged
+from schemas.business import BusinessEvent, CostAccrued, CustomerLost, CustomerRetained, SaleClosed
 from schemas.calls import (
     CallAbandoned,
     CallAnswered,
@@ -25,9 +26,29 @@ from schemas.calls import (
     CallTransferred,
     CallWrappedUp,
 )
+from schemas.chats import (
+    ChatAbandoned,
+    ChatAnswered,
+    ChatEnded,
+    ChatEvent,
+    ChatFlowedOut,
+    ChatMessage,
+    ChatStarted,
+    ChatTransferred,
+)
 from schemas.dead_letters import Reason, RefusedError
+from schemas.fields import DECIMALS, LARGEST_AMOUNT, microseconds
+from schemas.opinions import FeedbackReceived, OpinionEvent, SurveyAnswered
+from schemas.tickets import (
+    TicketEvent,
+    TicketOpened,
+    TicketReopened,
+    TicketReplied,
+    TicketResolved,
+    TicketTransferred,
+)
 
-Event = CallEvent | AgentStateChanged
+Event = CallEvent | ChatEvent | TicketEvent | OpinionEvent | BusinessEvent | AgentStateChanged
 EVENT_TYPES: tuple[type[Event], ...] = (
     CallQueued,
     CallAnswered,
@@ -38,14 +59,36 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     CallTransferred,
     CallEnded,
     CallWrappedUp,
+    ChatStarted,
+    ChatAnswered,
+    ChatMessage,
+    ChatAbandoned,
+    ChatFlowedOut,
+    ChatTransferred,
+    ChatEnded,
+    TicketOpened,
+    TicketReplied,
+    TicketTransferred,
+    TicketResolved,
+    TicketReopened,
+    SurveyAnswered,
+    FeedbackReceived,
+    SaleClosed,
+    CustomerRetained,
+    CustomerLost,
+    CostAccrued,
     AgentStateChanged,
 )
 TYPE_NAMES: dict[type[Event], str] = {kind: str(kind.__struct_config__.tag) for kind in EVENT_TYPES}
 LARGEST_EVENT = 1 << 20
 """Bytes. A larger record is refused (too_large)."""
 
-TIMED = (CallAnswered, CallAbandoned, CallFlowedOut)
+TIMED = (CallAnswered, CallAbandoned, CallFlowedOut, ChatAnswered, ChatAbandoned, ChatFlowedOut)
 """Events that state durations."""
+CHECKED = (SaleClosed, CostAccrued, SurveyAnswered)
+"""Events whose fields can contradict each other."""
+LONGEST_PERIOD = 366 * 86_400 * 1_000_000
+"""Microseconds that a cost is spread over at most."""
 _DURATIONS = ("wait_seconds", "ring_seconds")
 _PERSONAL = frozenset(
     {"customer_id", "contact_id", "id", "agent_id", "from_agent", "to_agent", "reason", "disposition"}
@@ -79,6 +122,63 @@ def negative_duration(event: Event) -> str | None:
         if seconds is not None and seconds < 0:
             return f"{field}: seen {seconds}, expected 0 or more"
     return None
+
+
+def contradiction(event: Event) -> str | None:
+    """Return what is wrong when fields that are each right do not go together, or an amount has no exact figure; else None."""
+    if isinstance(event, SaleClosed | CostAccrued):
+        return _wrong_amount(event) or (_wrong_period(event) if isinstance(event, CostAccrued) else None)
+    if isinstance(event, SurveyAnswered):
+        return _wrong_answer(event)
+    return None
+
+
+def _wrong_amount(event: SaleClosed | CostAccrued) -> str | None:
+    amount = event.amount
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(amount) >= LARGEST_AMOUNT or amount != round(amount, DECIMALS):
+        return f"amount: seen {str(amount)[:40]}, expected at most {DECIMALS} decimals and less than 10^12"
+    return None
+
+
+def _wrong_period(event: CostAccrued) -> str | None:
+    if (event.period_start is None) != (event.period_end is None):
+        return "period_start, period_end: seen one of them, expected both or none"
+    if event.period_start is None or event.period_end is None:
+        return None
+    length = microseconds(event.period_end) - microseconds(event.period_start)
+    if not 0 < length <= LONGEST_PERIOD:
+        return f"period_end: seen {length / 1e6:g} s after period_start, expected more than 0 and at most 366 days"
+    return None
+
+
+def _wrong_answer(event: SurveyAnswered) -> str | None:
+    low, high = scale_of(event)
+    if event.contact_id is None and event.kind != "enps":
+        return "contact_id: seen nothing, expected the contact that was asked about"
+    if not low < high:
+        return f"scale_max: seen {high:g} with scale_min {low:g}, expected a larger one"
+    if not low <= event.value <= high:
+        return f"value: seen {event.value:g}, expected {low:g} to {high:g}"
+    return None
+
+
+_SCALES: dict[str, tuple[float, float]] = {
+    "csat": (1, 5),
+    "nps": (0, 10),
+    "ces": (1, 7),
+    "fcr": (0, 1),
+    "enps": (0, 10),
+}
+
+
+def scale_of(event: SurveyAnswered) -> tuple[float, float]:
+    """Return the ends of the scale of an answer, the kind's usual ones where the event names none."""
+    low, high = _SCALES[event.kind]
+    return (
+        low if event.scale_min is None else event.scale_min,
+        high if event.scale_max is None else event.scale_max,
+    )
 
 
 def explain(data: bytes, error: Exception) -> RefusedError:

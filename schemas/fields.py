@@ -7,6 +7,7 @@ any order of additions gives the same figure. On the wire a time is RFC 3339 wit
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated
 
 from msgspec import Meta
@@ -29,6 +30,13 @@ Moment = Annotated[
         description="RFC 3339 with offset, or seconds since 1970-01-01T00:00Z", examples=["2026-03-02T09:00:00+01:00"]
     ),
 ]
+Score = Annotated[float, Meta(ge=-1e6, le=1e6, description="Answer to a survey, or an end of its scale")]
+Amount = Annotated[
+    Decimal,
+    Meta(description="Amount of money, a number or its text: at most 6 decimals, below 10^12", examples=["19.90"]),
+]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["EUR"])]
+LARGEST_AMOUNT, DECIMALS = 10**12, 6
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -29,6 +29,14 @@ _KPI_KEYS = {
     "counters": '["counters", channel, queue]',
     "partition": '["partition"]',
 }
+_CONTACT_KEY = "customer_id of the contact's customer, else contact_id"
+_EVENT_KEYS = {
+    "agent.state_changed": "agent_id",
+    "customer.retained": "customer_id",
+    "customer.lost": "customer_id",
+    "cost.accrued": "Any that is the same when the event is sent again: the queue, else the channel, else id",
+    "survey.answered": f"{_CONTACT_KEY}; of enps agent_id, else id",
+}
 _HEADER_MEANINGS = {
     "reason": "Why it was refused: one of a closed set.",
     "error": "What was wrong: field, value seen (unless personal), expectation.",
@@ -124,9 +132,7 @@ def _message(name: str, kind: type[msgspec.Struct], key: dict[str, Any]) -> dict
 
 
 def _event_key(kind: type[Event]) -> dict[str, Any]:
-    contact = any(field.name == "contact_id" for field in msgspec.structs.fields(kind))
-    meaning = "customer_id of the contact's customer, else contact_id" if contact else "agent_id"
-    return {"type": "string", "description": meaning}
+    return {"type": "string", "description": _EVENT_KEYS.get(TYPE_NAMES[kind], _CONTACT_KEY)}
 
 
 def _dead_letter() -> dict[str, Any]:

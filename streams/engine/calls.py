@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any, Final
 
+from schemas.agents import AgentStateChanged
 from schemas.calls import (
     CallAbandoned,
     CallAnswered,
@@ -26,9 +27,10 @@ from schemas.calls import (
     CallTransferred,
     CallWrappedUp,
 )
+from schemas.events import EVENT_TYPES
 
 CHANNEL: Final = "call"
-QUEUED, ANSWERED, HELD, RESUMED, TRANSFERRED, ABANDONED, FLOWED_OUT, ENDED, WRAPPED_UP = range(9)
+QUEUED, ANSWERED, HELD, RESUMED, TRANSFERRED, ABANDONED, FLOWED_OUT, ENDED, WRAPPED_UP, NOTED = range(10)
 """Ranks of the types: the order in which facts of the same time are taken."""
 WAITING, CONNECTED, LEFT, FLOWED, MOVED_ON = range(5)
 """Outcomes of a visit: none yet, answered, abandoned, flowed out, and flowed out unsaid (it entered another queue)."""
@@ -68,6 +70,8 @@ FACTS: Final[dict[type, Callable[[Any, int], Fact]]] = {
     CallWrappedUp: lambda e, time: (time, WRAPPED_UP, digest(e.id), e.agent_id),
 }  # fmt: skip
 """What is kept of an event and its time, by its type."""
+FACTS.update(dict.fromkeys(set(EVENT_TYPES) - {*FACTS, AgentStateChanged}, lambda e, time: (time, NOTED, digest(e.id))))
+"""What changes no figure yet is known all the same, so that it is counted once as an event."""
 
 
 class Visit:
@@ -280,4 +284,8 @@ def _wrapped_up(call: Call, fact: Fact) -> None:
             return
 
 
-_STEPS: Final = (_queued, _answered, _held, _resumed, _transferred, _left, _left, _ended, _wrapped_up)
+def _noted(call: Call, fact: Fact) -> None:
+    """Change nothing."""
+
+
+_STEPS: Final = (_queued, _answered, _held, _resumed, _transferred, _left, _left, _ended, _wrapped_up, _noted)

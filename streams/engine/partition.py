@@ -8,17 +8,18 @@ records taken.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from schemas.agents import AgentStateChanged
+from schemas.business import CostAccrued
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import microseconds
 from schemas.panes import PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
-from streams.engine.calls import CHANNEL, FACTS
+from streams.engine.calls import CHANNEL, FACTS, NOTED
 from streams.engine.contacts import Contact, gather
 from streams.engine.contributions import Contributions
 from streams.engine.gauges import EventCounters
@@ -29,9 +30,6 @@ from streams.engine.records import AGENT, CONTACT, Changes, Record, Refusal, eve
 from streams.engine.slices import Slices
 
 __all__ = ["Changes", "Partition", "PolicyChangedError", "Record", "Refusal", "StateCorruptError"]
-
-_KINDS: Final = tuple(TYPE_NAMES[kind] for kind in FACTS)
-"""Names of the event types by the rank of their facts."""
 
 
 class Partition:
@@ -89,9 +87,12 @@ class Partition:
                 self._counters.add(None, None, "agent.state_changed")
         else:
             fact = FACTS[type(event)](event, time)
-            new, contact = self._contributions.note(key, event.contact_id, fact, self.watermark)
-            if new:
-                self._counters.add(CHANNEL, contact.queue, _KINDS[fact[1]])
+            name = "" if isinstance(event, CostAccrued) else event.contact_id or ""
+            new, contact = self._contributions.note(key, name, fact, self.watermark)
+            if new and fact[1] == NOTED:
+                self._counters.add(None, None, TYPE_NAMES[type(event)])
+            elif new:
+                self._counters.add(CHANNEL, contact.queue, TYPE_NAMES[type(event)])
         if time > self.watermark:  # noqa: PLR1730 - a call of max() on every event costs more
             self.watermark = time
         return new

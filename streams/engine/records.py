@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from schemas.dead_letters import Reason, RefusedError
-from schemas.events import TIMED, Event, decode, negative_duration
+from schemas.events import CHECKED, TIMED, Event, contradiction, decode, negative_duration
 
 _TIMED: Final = frozenset(TIMED)
 """Types of events that state durations; `isinstance` asks their metaclass, at five times the cost."""
+_CHECKED: Final = frozenset(CHECKED)
 LONGEST_KEY: Final = 1024
 """Bytes. A record with a longer key is refused (too_large)."""
 CONTACT: Final = b"c"
@@ -61,6 +62,10 @@ def event_of(value: bytes | None) -> Event:
         wrong = negative_duration(event)
         if wrong is not None:
             raise RefusedError(Reason.NEGATIVE_DURATION, wrong)
+    elif type(event) in _CHECKED:
+        wrong = contradiction(event)
+        if wrong is not None:
+            raise RefusedError(Reason.INVALID, wrong)
     return event
 
 

@@ -61,10 +61,11 @@ def page() -> str:
 
 def _kpis() -> Iterator[str]:
     yield "## Definitions\n"
-    yield "| id | name | formula | unit | crediting | left out | better |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| id | subject | name | formula | unit | crediting | left out | better |"
+    yield "|---|---|---|---|---|---|---|---|"
     for kpi in KPIS:
-        cells = (f"`{kpi.id}`", kpi.name, kpi.formula, kpi.unit, kpi.crediting, kpi.exclusions, kpi.better or "")
+        left_out, better = kpi.exclusions, kpi.better or ""
+        cells = (f"`{kpi.id}`", kpi.subject, kpi.name, kpi.formula, kpi.unit, kpi.crediting, left_out, better)
         yield "| " + " | ".join(cells) + " |"
     yield "\n" + _EXCLUDED
     yield "## What they are made of\n"

@@ -15,6 +15,10 @@ from streams.engine.slices import BREAKDOWNS
 
 Terms = dict[str, int]
 """Measures and how often each is added (negative: taken away)."""
+Subject = Literal[
+    "volume", "waiting", "service", "handling", "first_response", "resolution", "satisfaction", "money", "agents"
+]
+"""What a KPI is about; pages and dashboards group by it."""
 Crediting = Literal["COHORT", "EVENT", "CLOSE", "CLIP", "now"]
 BY = ("queue", "channel", *BREAKDOWNS, "hour", "weekday")
 """What rows can be asked by."""
@@ -35,6 +39,7 @@ class Kpi(Struct, frozen=True, kw_only=True):
     name_es: str
     formula: str
     formula_es: str
+    subject: Subject
     unit: Literal["count", "ratio", "s"]
     crediting: Crediting
     numerator: Terms = {}
@@ -54,7 +59,7 @@ class Kpi(Struct, frozen=True, kw_only=True):
 def _count(kpi: str, names: tuple[str, str], formulas: tuple[str, str], crediting: Crediting, **more: Any) -> Kpi:
     """Return a KPI that counts one measure; names and formulas in English and Spanish."""
     (name, name_es), (formula, formula_es) = names, formulas
-    more = {"numerator": {kpi: 1}, **more}
+    more = {"numerator": {kpi: 1}, "subject": "volume", **more}
     return Kpi(
         id=kpi, name=name, name_es=name_es, formula=formula, formula_es=formula_es, unit="count", crediting=crediting, **more
     )  # fmt: skip
@@ -69,6 +74,7 @@ def _percentiles(stem: str, name: str, name_es: str, histogram: str, **more: Any
             formula=f"{percent} % of the waits are at most this long (relative error <= 1 %)",
             formula_es=f"el {percent} % de las esperas dura como mucho esto (error relativo <= 1 %)",
             unit="s",
+            subject="waiting",
             crediting="EVENT",
             histogram=histogram,
             quantile=percent / 100,
@@ -153,84 +159,84 @@ KPIS: tuple[Kpi, ...] = (
            "COHORT"),
     _count("waiting", ("Waiting", "En espera"),
            ("visits without an outcome at the end of the stretch", "visitas sin desenlace al final del tramo"), "now",
-           numerator={}, breakdowns=("queue", "channel"), better="lower"),
-    Kpi(id="longest_wait", name="Longest wait", name_es="Espera más larga", formula="now - the earliest start among those waiting",
+           numerator={}, breakdowns=("queue", "channel"), better="lower", subject="waiting"),
+    Kpi(id="longest_wait", subject="waiting", name="Longest wait", name_es="Espera más larga", formula="now - the earliest start among those waiting",
         formula_es="ahora - el comienzo más antiguo entre las que esperan",
         unit="s", crediting="now", breakdowns=("queue", "channel"), better="lower", exclusions="no value when nobody waits",
         exclusions_es="sin valor cuando nadie espera"),
-    Kpi(id="abandonment_rate", name="Abandonment rate", name_es="Tasa de abandono",
+    Kpi(id="abandonment_rate", subject="service", name="Abandonment rate", name_es="Tasa de abandono",
         formula="(abandoned - short) / (answered + abandoned + flowed out - short)",
         formula_es="(abandonadas - cortas) / (atendidas + abandonadas + desbordadas - cortas)",
         unit="ratio", crediting="COHORT",
         numerator=_LONG_ABANDONED, denominator=_SETTLED, better="lower",
         exclusions="short abandons, and visits still waiting (undecided)",
         exclusions_es="abandonos cortos, y visitas que aún esperan (sin decidir)"),
-    Kpi(id="abandonment_rate_offered", name="Abandonment rate (offered)", name_es="Tasa de abandono (ofrecidas)",
+    Kpi(id="abandonment_rate_offered", subject="service", name="Abandonment rate (offered)", name_es="Tasa de abandono (ofrecidas)",
         formula="(abandoned - short) / (entered - short)", formula_es="(abandonadas - cortas) / (entradas - cortas)",
         unit="ratio", crediting="COHORT", numerator=_LONG_ABANDONED,
         denominator={"entered": 1, "short_abandoned": -1}, better="lower", exclusions="short abandons",
         exclusions_es="abandonos cortos"),
-    Kpi(id="average_speed_of_answer", name="Average speed of answer", name_es="Velocidad media de respuesta",
+    Kpi(id="average_speed_of_answer", subject="waiting", name="Average speed of answer", name_es="Velocidad media de respuesta",
         formula="sum of waits of the answered / answered", formula_es="suma de las esperas de las atendidas / atendidas",
         unit="s", crediting="EVENT", numerator={"wait_answered_us": 1},
         denominator={"answered": 1}, scale=MICRO, breakdowns=_EVERY, better="lower", exclusions="time before the queue (IVR)",
         exclusions_es="el tiempo anterior a la cola (IVR)"),
     *_percentiles("speed_of_answer", "Speed of answer", "Velocidad de respuesta", "wait_answered", breakdowns=_EVERY),
-    Kpi(id="average_time_to_abandon", name="Average time to abandon", name_es="Tiempo medio hasta el abandono",
+    Kpi(id="average_time_to_abandon", subject="waiting", name="Average time to abandon", name_es="Tiempo medio hasta el abandono",
         formula="sum of waits of the abandoned / abandoned",
         formula_es="suma de las esperas de las abandonadas / abandonadas",
         unit="s", crediting="EVENT", numerator={"wait_abandoned_us": 1},
         denominator={"abandoned": 1}, scale=MICRO),
     *_percentiles("time_to_abandon", "Time to abandon", "Tiempo hasta el abandono", "wait_abandoned"),
-    Kpi(id="service_level", name="Service level", name_es="Nivel de servicio",
+    Kpi(id="service_level", subject="service", name="Service level", name_es="Nivel de servicio",
         formula="the queue's formula, SL1 to SL8, with its threshold T",
         formula_es="la fórmula de la cola, SL1 a SL8, con su umbral T",
         unit="ratio", crediting="COHORT", better="higher",
         exclusions="by formula", exclusions_es="según la fórmula"),
     *(
-        Kpi(id=f"service_level_{name.lower()}", name=f"Service level {name}", name_es=f"Nivel de servicio {name}",
+        Kpi(id=f"service_level_{name.lower()}", subject="service", name=f"Service level {name}", name_es=f"Nivel de servicio {name}",
             formula=formula, formula_es=formula_es, unit="ratio", crediting="COHORT", numerator=numerator, denominator=denominator,
             better="higher")
         for name, (numerator, denominator, formula, formula_es) in SERVICE_LEVELS.items()
     ),
-    Kpi(id="hold_time", name="Hold time", name_es="Tiempo en retención", formula="sum of holds / conversations that held",
+    Kpi(id="hold_time", subject="handling", name="Hold time", name_es="Tiempo en retención", formula="sum of holds / conversations that held",
         formula_es="suma de las retenciones / conversaciones con retención",
         unit="s", crediting="CLOSE", numerator={"hold_us": 1}, denominator={"held": 1}, scale=MICRO, breakdowns=_EVERY,
         better="lower"),
-    Kpi(id="hold_time_all", name="Hold time, all conversations", name_es="Tiempo en retención, todas",
+    Kpi(id="hold_time_all", subject="handling", name="Hold time, all conversations", name_es="Tiempo en retención, todas",
         formula="sum of holds / conversations handled", formula_es="suma de las retenciones / conversaciones gestionadas",
         unit="s", crediting="CLOSE", numerator={"hold_us": 1},
         denominator=_HANDLED, scale=MICRO, breakdowns=_EVERY, better="lower"),
-    Kpi(id="talk_time", name="Talk time", name_es="Tiempo de conversación", formula="sum of talk / conversations handled",
+    Kpi(id="talk_time", subject="handling", name="Talk time", name_es="Tiempo de conversación", formula="sum of talk / conversations handled",
         formula_es="suma de la conversación / conversaciones gestionadas",
         unit="s", crediting="CLOSE", numerator={"talk_us": 1}, denominator=_HANDLED, scale=MICRO, breakdowns=_EVERY,
         exclusions="holds", exclusions_es="las retenciones"),
-    Kpi(id="wrap_up_time", name="Wrap-up time", name_es="Tiempo administrativo",
+    Kpi(id="wrap_up_time", subject="handling", name="Wrap-up time", name_es="Tiempo administrativo",
         formula="sum of after-call work / conversations handled",
         formula_es="suma del trabajo posterior a la llamada / conversaciones gestionadas",
         unit="s", crediting="CLOSE", numerator={"wrap_up_us": 1},
         denominator=_HANDLED, scale=MICRO, breakdowns=_EVERY),
-    Kpi(id="handle_time", name="Handle time", name_es="Tiempo medio de operación",
+    Kpi(id="handle_time", subject="handling", name="Handle time", name_es="Tiempo medio de operación",
         formula="(talk + hold + wrap-up) / conversations handled",
         formula_es="(conversación + retención + tiempo administrativo) / conversaciones gestionadas",
         unit="s", crediting="CLOSE",
         numerator={"talk_us": 1, "hold_us": 1, "wrap_up_us": 1}, denominator=_HANDLED, scale=MICRO, breakdowns=_EVERY),
-    Kpi(id="transfer_rate", name="Transfer rate", name_es="Tasa de transferencia", formula="transferred / answered",
+    Kpi(id="transfer_rate", subject="handling", name="Transfer rate", name_es="Tasa de transferencia", formula="transferred / answered",
         formula_es="transferidas / atendidas",
         unit="ratio", crediting="EVENT", numerator={"transferred": 1}, denominator={"answered": 1}, breakdowns=_EVERY,
         better="lower"),
-    Kpi(id="first_contact_resolution", name="First-contact resolution", name_es="Resolución en el primer contacto",
+    Kpi(id="first_contact_resolution", subject="resolution", name="First-contact resolution", name_es="Resolución en el primer contacto",
         formula="resolved, neither transferred nor followed by another contact of the customer within W / resolved",
         formula_es="resueltas, ni transferidas ni seguidas de otro contacto del cliente dentro de W / resueltas",
         unit="ratio", crediting="COHORT", numerator={"resolved_first_contact": 1}, denominator={"resolved_identified": 1},
         breakdowns=_EVERY, better="higher", follows_customers=True, exclusions="contacts of unknown customers",
         exclusions_es="contactos de clientes desconocidos"),
-    Kpi(id="occupancy", name="Occupancy", name_es="Ocupación", formula="on-contact time / (on-contact + available time)",
+    Kpi(id="occupancy", subject="agents", name="Occupancy", name_es="Ocupación", formula="on-contact time / (on-contact + available time)",
         formula_es="tiempo en contacto / (tiempo en contacto + libre)",
         unit="ratio", crediting="CLIP", numerator={"on_contact_us": 1}, denominator={"on_contact_us": 1, "available_us": 1},
         scale=MICRO, breakdowns=("queue", "agent", *_TIME), exclusions="paused and offline time",
         exclusions_es="el tiempo en pausa y desconectado"),
-    Kpi(id="agents", name="Agents", name_es="Agentes", formula="distinct agents whose state now is not offline",
+    Kpi(id="agents", subject="agents", name="Agents", name_es="Agentes", formula="distinct agents whose state now is not offline",
         formula_es="agentes distintos cuyo estado ahora no es desconectado", unit="count",
         crediting="now", breakdowns=("queue",)),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Whose event it is: the key that makes all contacts of one customer meet on one partition.
 
-The key is the customer where one is known, else the contact; an agent's events are keyed by the agent. Later events of a contact
+The key is the customer where one is known, else the contact; an agent's events are keyed by the agent, a cost by its own id. Later events of a contact
 often name no customer, so the contact's customer is remembered: the first one named, for all of its events. That holds exactly
 for what was read before (`Memory.learn`), and for the last million contacts otherwise.
 
@@ -27,8 +27,12 @@ class Identity(Struct, gc=False):
     contact_id: str | None = None
     customer_id: str | None = None
     agent_id: str | None = None
+    id: str | None = None
+    type: str | None = None
 
 
+_OWN_KEY = ("cost.accrued", "survey.answered")
+"""Types of events that can be of nobody; their own id is their key then."""
 _identity = msgspec.json.Decoder(Identity)
 
 
@@ -70,7 +74,7 @@ class Memory:
         """
         if who.contact_id:
             return self._customers.get(who.contact_id) or who.customer_id or who.contact_id
-        return who.customer_id or who.agent_id or None
+        return who.customer_id or who.agent_id or (who.id if who.type in _OWN_KEY else None)
 
     def is_customer(self, who: Identity) -> bool:
         """Tell whether the event's key names a customer."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.dead_letters import Reason
-from schemas.events import EVENT_TYPES, TYPE_NAMES, decode, negative_duration
+from schemas.events import EVENT_TYPES, TYPE_NAMES, contradiction, decode, negative_duration
 
 PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```json\n(.*?)\n```", PAGE, re.DOTALL)
@@ -16,9 +16,10 @@ EXAMPLES = re.findall(r"```json\n(.*?)\n```", PAGE, re.DOTALL)
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_each_example_is_an_event(example: str) -> None:
-    """It decodes, and states no negative duration."""
+    """It decodes, states no negative duration and does not contradict itself."""
     event = decode(example.encode())
     assert negative_duration(event) is None
+    assert contradiction(event) is None
 
 
 def test_each_type_has_an_example_and_a_row() -> None:

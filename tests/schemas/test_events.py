@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.calls import CallAnswered, CallQueued
+from schemas.business import CostAccrued
+from schemas.calls import CallAnswered, CallFlowedOut, CallQueued
+from schemas.chats import ChatFlowedOut
 from schemas.dead_letters import Reason, RefusedError
-from schemas.events import EVENT_TYPES, LARGEST_EVENT, Event, decode, encode, negative_duration
+from schemas.events import EVENT_TYPES, LARGEST_EVENT, Event, contradiction, decode, encode, negative_duration
+from schemas.opinions import FeedbackReceived, SurveyAnswered
 
 QUEUED = {"type": "call.queued", "id": "e1", "time": "2026-03-02T09:00:00Z", "contact_id": "c1", "queue": "sales"}
 ANSWERED = {"type": "call.answered", "id": "e2", "time": 1.5, "contact_id": "c1", "agent_id": "ana"}
@@ -83,6 +86,45 @@ def test_a_negative_duration_is_told(field: str) -> None:
     assert negative_duration(decode(_bytes(ANSWERED, **{field: 0}))) is None
 
 
+SURVEY = {"type": "survey.answered", "id": "o", "time": 0, "contact_id": "c", "kind": "csat", "value": 4}
+COST = {"type": "cost.accrued", "id": "o", "time": 0, "amount": "0.1", "currency": "EUR"}
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (_bytes(COST), None),
+        (_bytes(COST, amount=-12.3), None),
+        (_bytes(COST, amount="0.1234567"), "amount: seen 0.1234567, expected at most 6 decimals"),
+        (_bytes(COST, amount="NaN"), "amount: seen NaN"),
+        (_bytes(COST, amount="1e400"), "amount: seen 1E+400"),
+        (_bytes(COST, amount="1000000000000"), "amount: seen 1000000000000"),
+        (_bytes(COST, period_start=1), "period_start, period_end: seen one of them"),
+        (_bytes(COST, period_start=1, period_end=1), "period_end: seen 0 s after period_start"),
+        (_bytes(COST, period_start=0, period_end=367 * 86_400), "at most 366 days"),
+        (_bytes(SURVEY, value=6), "value: seen 6, expected 1 to 5"),
+        (_bytes(SURVEY, value=6, scale_max=7), None),
+        (_bytes(SURVEY, scale_min=5), "scale_max: seen 5 with scale_min 5"),
+        (_bytes(SURVEY, contact_id=MISSING), "contact_id: seen nothing"),
+        (_bytes(SURVEY, contact_id=MISSING, kind="enps"), None),
+    ],
+)
+def test_fields_that_do_not_go_together_are_told(data: bytes, told: str | None) -> None:
+    """Amounts that have no exact figure, answers outside their scale, periods that end before they begin."""
+    found = contradiction(decode(data))
+    assert (found is None) == (told is None)
+    assert told is None or told in str(found)
+
+
+def test_an_amount_is_exact_as_text_and_as_a_number() -> None:
+    """No digit is lost on the way through a binary fraction."""
+    for amount in ("0.1", "19.90", "999999999999.999999"):
+        event = decode(_bytes(COST).replace(b'"0.1"', amount.encode()))
+        assert decode(encode(event)) == event
+        assert isinstance(event, CostAccrued)
+        assert str(event.amount) == amount
+
+
 def test_unknown_fields_are_ignored_and_null_is_absent() -> None:
     """Senders may be ahead of us."""
     more = {"customer_id": None, "more": {"deep": [1, {"x": None}]}, "wait_second": -1}
@@ -123,7 +165,8 @@ _MOMENTS = st.datetimes(
 
 def _events() -> st.SearchStrategy[Event]:
     overrides = {"id": _NAMES, "time": _MOMENTS, "contact_id": _NAMES, "agent_id": _NAMES, "queue": _NAMES}
-    optional = {"customer_id": _NAMES | st.none(), "source": _NAMES | st.none()}
+    overrides |= {"customer_id": _NAMES}
+    optional = {"source": _NAMES | st.none()}
     durations = {"wait_seconds": _SECONDS, "ring_seconds": _SECONDS}
 
     def of(kind: type[Event]) -> st.SearchStrategy[Event]:
@@ -137,10 +180,19 @@ def _events() -> st.SearchStrategy[Event]:
             "queues": st.lists(_NAMES, max_size=3).map(tuple),
             "level": _NAMES | st.integers(-9, 9) | st.none(),
             "resolved": st.booleans() | st.none(),
+            "author": st.sampled_from(["customer", "agent", "bot", "system"]),
+            "value": st.floats(-1e6, 1e6),
+            "amount": st.decimals(-(10**9), 10**9, places=6),
+            "currency": st.sampled_from(["EUR", "USD"]),
+            "channel": _NAMES,
         }
-        if kind.__name__ == "CallFlowedOut":
+        if kind in (CallFlowedOut, ChatFlowedOut):
             choices["reason"] = st.sampled_from(
                 ["timeout", "voicemail", "callback", "overflow", "key", "empty", "error"]
+            )
+        if kind in (SurveyAnswered, FeedbackReceived):
+            choices["kind"] = st.sampled_from(
+                ["csat", "nps", "ces", "fcr", "enps"] if kind is SurveyAnswered else ["complaint"]
             )
         given_fields |= {name: choice for name, choice in choices.items() if name in kind.__struct_fields__}
         return st.builds(kind, **given_fields)
