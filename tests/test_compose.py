@@ -167,6 +167,25 @@ def test_prometheus_has_the_jobs_that_the_rules_look_for() -> None:
     ]
 
 
+def test_grafana_is_given_the_dashboards_where_its_provisioning_looks() -> None:
+    """In the version that they are generated for, with a Prometheus that is there."""
+    grafana = SERVICES["grafana"]
+    assert (
+        grafana["image"].rpartition(":")[2].rpartition(".")[0]
+        == version("grafana-foundation-sdk").partition("!")[2][:4]
+    )
+    mounted = dict(volume.split(":")[1::-1] for volume in grafana["volumes"])
+    providers = yaml.safe_load(
+        (ROOT / "grafana/provisioning/dashboards/contact-center.yml").read_text(encoding="utf-8")
+    )
+    homes = [Path(provider["options"]["path"]) for provider in providers["providers"]]
+    homes.append(Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]))
+    for inside in homes:
+        outside = next(target for target in mounted if inside.is_relative_to(target))
+        assert (ROOT / mounted[outside] / inside.relative_to(outside)).exists()
+    assert grafana["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
+
+
 def test_the_builder_is_sent_what_the_dockerfile_copies() -> None:
     """And nothing else: no data, no secrets, no environment."""
     copied = {

@@ -1,0 +1,138 @@
+"""Panels that no single KPI gives: who waits and works now, the ledger, alerts, and volume over the day."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from grafana import panels, queries
+from grafana.panels import QUEUE, Head, graph, head_of, number
+from grafana.words import Language, Text, name
+from streams.board import metrics
+from streams.kpis.registry import BY_ID, Kpi
+
+WAITING: Final = queries.by_queue(metrics.WAITING)
+LONGEST: Final = queries.longest_wait()
+_WORKING: Final = f'sum(max by (state) ({metrics.AGENTS}{{state=~"available|busy|wrap_up"}}))'
+_PLACES: Final = {"queue": Text("Queue", "Cola"), "channel": Text("Channel", "Canal")}
+_LEDGER: Final = ("entered", "answered", "abandoned", "flowed_out")
+_OPENING: Final = 'event=~".+[.](queued|started|opened)"'
+"""Events that open a visit."""
+
+
+def now(language: Language) -> list[Any]:
+    """Return the numbers of the moment over all chosen queues."""
+    working = Head(
+        Text("Agents working", "Agentes trabajando"),
+        Text("Available, busy or in wrap-up, in the whole center.", "Libres, ocupados o en tiempo administrativo, en todo el centro."),
+    )  # fmt: skip
+    return [
+        number(head_of(BY_ID["waiting"]), language, {"value": (f"sum({WAITING})", "")}),
+        number(head_of(BY_ID["longest_wait"]), language, {"value": (f"max({LONGEST})", "")}),
+        number(working, language, {"value": (_WORKING, "")}),
+    ]
+
+
+def queues(language: Language, kpis: list[Kpi], detail: str) -> Any:
+    """Return the table of queues; the queue leads to the dashboard ``detail`` of that queue."""
+    firing = f'count by (queue, channel) (ALERTS{{alertstate="firing", {queries.PLACE}}}) or 0 * {WAITING}'
+    columns = {
+        Head(Text("Alerts", "Alertas"), Text("", "")): firing,
+        head_of(BY_ID["waiting"]): WAITING,
+        head_of(BY_ID["longest_wait"]): LONGEST,
+        **{head_of(kpi): queries.of_queue(kpi) for kpi in kpis},
+    }
+    head = Head(
+        Text("Queues", "Colas"),
+        Text(
+            "Each chosen queue, with how many of its alerts fire. The queue leads to its dashboard.",
+            "Cada cola elegida, con cuántas de sus alertas están activas. La cola lleva a su panel.",
+        ),
+    )
+    url = f"/d/{detail}?${{__url_time_range}}&${{datasource:queryparam}}&${{window:queryparam}}&var-queue=${{__value.text:percentencode}}"
+    title = Text("Details of the queue", "Detalle de la cola").to(language)
+    return panels.linked(panels.rows(head, language, columns, _PLACES), _PLACES["queue"].to(language), title, url)
+
+
+def waiting(language: Language) -> Any:
+    """Return how many wait in each queue, over time."""
+    return graph(head_of(BY_ID["waiting"]), language, {"value": (WAITING, QUEUE)})
+
+
+def alerts(language: Language) -> Any:
+    """Return which alerts fired when."""
+    head = Head(
+        Text("Alerts", "Alertas"),
+        Text("Alerts that fire, as Prometheus sends them.", "Alertas activas, como Prometheus las envía."),
+    )
+    lines = {"value": ('sum by (alertname) (ALERTS{alertstate="firing"})', "{{alertname}}")}
+    return graph(head, language, lines, stacked=True)
+
+
+def ledger(language: Language) -> Any:
+    """Return what entered a queue and how it left."""
+    head = Head(
+        Text("Ledger", "Balance"),
+        Text(
+            "waiting at start + entered = answered + abandoned + flowed out + waiting at end",
+            "en espera al principio + entradas = atendidas + abandonadas + desbordadas + en espera al final",
+        ),
+    )
+    kpis = [BY_ID[kpi] for kpi in _LEDGER]
+    return graph(head, language, {kpi.id: (queries.total(kpi), name(kpi).to(language)) for kpi in kpis})
+
+
+def waits(language: Language) -> list[Any]:
+    """Return how many waited how long until they were answered, or gave up."""
+    about = Text("How many of the window waited how long.", "Cuántas de la ventana esperaron cuánto.")
+    titles = {
+        "wait_answered": Text("Waits of the answered", "Esperas de las atendidas"),
+        "wait_abandoned": Text("Waits of the abandoned", "Esperas de las abandonadas"),
+    }
+    return [panels.waits(Head(title, about), language, metrics.HISTOGRAMS[kind][0]) for kind, title in titles.items()]
+
+
+def agents(language: Language) -> list[Any]:
+    """Return how many agents are in each state, and how many callers there are for each who works."""
+    states = Head(Text("Agents by state", "Agentes por estado"), head_of(BY_ID["agents"]).about)
+    share = Head(
+        Text("Waiting for each working agent", "En espera por agente que trabaja"),
+        Text("Callers who wait, for each agent available, busy or in wrap-up.", "Quienes esperan, por agente libre, ocupado o en cierre."),
+    )  # fmt: skip
+    return [
+        graph(states, language, {"value": (f"max by (state) ({metrics.AGENTS})", "{{state}}")}, stacked=True),
+        graph(share, language, {"value": (f"sum({WAITING}) / ({_WORKING} > 0)", "")}),
+    ]
+
+
+def by_agent(language: Language) -> Any:
+    """Return the table of agents."""
+    head = Head(
+        Text("By agent", "Por agente"),
+        Text(
+            "Needs `board.agents_in_metrics = true`: by default agents are not exported.",
+            "Requiere `board.agents_in_metrics = true`: de serie no se exportan los agentes.",
+        ),
+    )
+    kpis = [kpi for kpi in metrics.exported() if "agent" in kpi.breakdowns and kpi.histogram is None]
+    columns = {
+        head_of(kpi): f'max by (agent) ({metrics.name_of(kpi.id, kpi.unit)}_by_agent{{window="$window"}})' for kpi in kpis
+    }  # fmt: skip
+    return panels.rows(head, language, columns, {"agent": Text("Agent", "Agente")})
+
+
+def volume(language: Language) -> list[Any]:
+    """Return what entered by channel, and the visits of each hour beside those of a week ago."""
+    entered = BY_ID["entered"]
+    by_channel = Head(Text("Entered by channel", "Entradas por canal"), head_of(entered).about)
+    of_hour = Head(
+        Text("Volume of an hour", "Volumen por hora"),
+        Text("Queue visits of the last hour, and a week before.", "Visitas a las colas en la última hora, y una semana antes."),
+    )  # fmt: skip
+    counter = f"{metrics.EVENTS}_total{{{queries.PLACE}, {_OPENING}}}[1h]"
+    words = {"value": Text("this week", "esta semana"), "last_week": Text("a week ago", "hace una semana")}
+    lines = {
+        ref: (f"sum(max by (queue, channel, event) (increase({counter}{offset})))", words[ref].to(language))
+        for ref, offset in (("value", ""), ("last_week", " offset 1w"))
+    }
+    shares = {"value": (queries.total(entered, "channel"), "{{channel}}")}
+    return [graph(by_channel, language, shares, stacked=True), graph(of_hour, language, lines)]

@@ -1,0 +1,69 @@
+"""PromQL of the panels. Several boards show one figure, so each is the largest of them; totals are sums of parts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streams.board import metrics
+from streams.kpis.registry import Kpi
+
+PLACE: Final = 'channel=~"$channel", queue=~"$queue"'
+WINDOWED: Final = f'{PLACE}, window="$window"'
+_QUEUE: Final = "queue, channel"
+
+
+def by_queue(name: str, labels: str = PLACE) -> str:
+    """Return a figure of each queue.
+
+    >>> by_queue("contact_center_waiting")
+    'max by (queue, channel) (contact_center_waiting{channel=~"$channel", queue=~"$queue"})'
+    """
+    return f"max by ({_QUEUE}) ({name}{{{labels}}})"
+
+
+def of_queue(kpi: Kpi) -> str:
+    """Return a KPI of each queue in the chosen window."""
+    return by_queue(metrics.name_of(kpi.id, kpi.unit), WINDOWED)
+
+
+def adds_up(kpi: Kpi) -> bool:
+    """Tell whether a total over queues is made of their parts: not of percentiles, nor of the time of agents who serve several."""
+    return kpi.crediting != "CLIP" and ((kpi.denominator is None and kpi.histogram is None) or metrics.has_parts(kpi))
+
+
+def total(kpi: Kpi, by: str = "") -> str:
+    """Return a KPI over all chosen queues, or by channel.
+
+    >>> from streams.kpis.registry import BY_ID
+    >>> total(BY_ID["entered"])
+    'sum(max by (queue, channel) (contact_center_entered{channel=~"$channel", queue=~"$queue", window="$window"}))'
+    """
+    together = f"sum by ({by})" if by else "sum"
+    if not metrics.has_parts(kpi):
+        return f"{together}({of_queue(kpi)})"
+    top, bottom = (by_queue(part, WINDOWED) for part in metrics.part_names(kpi.id, kpi.unit))
+    return f"{together}({top}) / ({together}({bottom}) > 0)"
+
+
+def bound(kpi_id: str, level: str) -> str:
+    """Return the bound of each queue that its settings give."""
+    return by_queue(metrics.BOUND, f'{PLACE}, kpi="{kpi_id}", level="{level}"')
+
+
+def at_level(kpi_id: str, better: str, value: str) -> dict[str, str]:
+    """Return the value three times, each where it is as wanted, asks for attention, or for action: one of them has samples.
+
+    The wallboard's rule without its minimum sample: here the figure is shown however small the sample is.
+    """
+    beyond = "<" if better == "higher" else ">"
+    attention, action = (f"{value} {beyond} {bound(kpi_id, level)}" for level in ("attention", "action"))
+    return {
+        "as_wanted": f"{value} unless ({attention})",
+        "attention": f"({attention}) unless ({action})",
+        "action": action,
+    }
+
+
+def longest_wait() -> str:
+    """Return for how long the longest wait of each queue has lasted."""
+    return f"time() - min by ({_QUEUE}) ({metrics.LONGEST}{{{PLACE}}})"
