@@ -40,7 +40,7 @@ chaos: dev ## A seeded run of faults over a million events: make chaos SEED=7 MI
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
 lock: dev ## Resolve the dependencies anew; the runtime lock is a subset of the developers'
-	$(LOCK) --upgrade --extra build --extra dev --output-file requirements-dev.lock
+	$(LOCK) --upgrade --extra build --extra dev --extra parquet --output-file requirements-dev.lock
 	$(LOCK) --upgrade --extra build --constraints requirements-dev.lock --output-file requirements.lock
 
 clean: ## Remove what the targets above made (the broker's data and the download cache stay)

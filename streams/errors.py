@@ -3,6 +3,7 @@
 CentralitaError                  1   anything below; also "the check found something wrong"
 ├── ConfigurationError          78   a setting, an option or a configuration file is wrong, or a port is taken (EX_CONFIG)
 ├── InputError                  65   input cannot be used: a file, or all events for a minute (EX_DATAERR)
+├── OutputError                 74   a file cannot be written: the disk is full, or it may not be (EX_IOERR)
 ├── BrokerError                 69   Kafka cannot be started, reached or used (EX_UNAVAILABLE)
 │   └── TopicError              69   a topic is missing or has settings that would lose or double counts
 ├── StateError                  70   the kept state cannot be trusted; `centralita rebuild` makes it anew
@@ -35,6 +36,12 @@ class InputError(CentralitaError):
     """Something given as input cannot be read or understood."""
 
     exit_code = os.EX_DATAERR
+
+
+class OutputError(CentralitaError):
+    """What was asked for cannot be written; nothing half is left under its name."""
+
+    exit_code = os.EX_IOERR
 
 
 class BrokerError(CentralitaError):

@@ -127,12 +127,17 @@ class Figures:
 
         Raises InputError when the question is not one, or needs figures of 10 s or of 15 minutes that are no longer kept.
         """
+        return [row for rows in self.stretches(query) for row in rows]
+
+    def stretches(self, query: Query) -> Iterator[list[Row]]:
+        """Yield the same rows stretch by stretch, for who need not have all of them at once."""
         if query.by is not None and query.by not in BY:
             message = f"by: seen {query.by!r}, expected one of {', '.join(BY)}"
             raise InputError(message)
         stretches = list(split(query.start_us, query.end_us, query.every, self._coverage.zone_of(query.queue)))
         growth = self.growth([end for _, end in stretches])
-        return [row for begin, end in stretches for row in self.stretch(query, begin, end, growth[end])]
+        for begin, end in stretches:
+            yield list(self.stretch(query, begin, end, growth[end]))
 
     def histograms(self, query: Query, name: str) -> list[Histogram]:
         """Return a histogram ("wait_answered" or "wait_abandoned") of the range, for every queue."""

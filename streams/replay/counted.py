@@ -1,4 +1,4 @@
-"""What a report has counted: the figures, what became of the records, and the stretch of time that they cover."""
+"""What a replay has counted: the figures, what became of the records, and the stretch of time that they cover."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from streams.engine.policy import EVERYTHING, INTERVAL, SECOND, Policy
 from streams.kpis.figures import Figures
 from streams.replay.crew import Crew
-from streams.replay.shard import Example, Summary
+from streams.replay.journal import Example, frames
+from streams.replay.shard import MOST_EXAMPLES, Summary, Task, wanted
 
 _PANE = b'["pane",'
 
@@ -45,24 +46,34 @@ class Counted:
 
 
 def figures_of(policy: Policy) -> Figures:
-    """Return empty figures that look for every stretch of time in its intervals: a report has no days."""
+    """Return empty figures that look for every stretch of time in its intervals: a replay has no days."""
     return Figures(replace(policy, retention=EVERYTHING))
 
 
-def gather(crew: Crew, summaries: Sequence[Summary], found: Counted) -> None:
-    """Add up what all processes have counted, as of the largest event time of all."""
+def gather(crew: Crew, task: Task, summaries: Sequence[Summary], found: Counted, as_of: int | None) -> None:
+    """Add up what all processes have counted, as of a time (microseconds; None: the largest event time of all)."""
     for summary in summaries:
         found.watermark = max(found.watermark, summary.watermark)
         found.counted += summary.counted
         found.duplicate += summary.duplicate
-        found.examples += summary.examples
         for reason, count in summary.refused.items():
             found.refuse(reason, count)
-    for number, key, value in crew.figures(found.watermark):
-        found.figures.load(number, key, value)
-        if key.startswith(_PANE):
-            _, length, start, _ = key.split(b",", 3)
-            begin = int(start) * SECOND
-            found.first = begin if found.first is None else min(found.first, begin)
-            found.last = max(found.last or 0, begin + int(length) * SECOND)
+    crew.finish(found.watermark if as_of is None else max(as_of, found.watermark))
+    for number in sorted(number for summary in summaries for number in summary.partitions):
+        _load(task, number, found)
     found.figures.idle = frozenset(found.figures.partitions())
+
+
+def _load(task: Task, number: int, found: Counted) -> None:
+    """Take the figures and examples of a journal."""
+    asked = wanted(task.by)
+    for frame in frames(task.journal(number)):
+        found.examples += frame.examples[: MOST_EXAMPLES - len(found.examples)]
+        for key, value in frame.kpis:
+            if asked(key):
+                found.figures.load(number, key, value)
+                if value is not None and key.startswith(_PANE):
+                    _, length, start, _ = key.split(b",", 3)
+                    begin = int(start) * SECOND
+                    found.first = begin if found.first is None else min(found.first, begin)
+                    found.last = max(found.last or 0, begin + int(length) * SECOND)

@@ -1,11 +1,11 @@
-"""The processes of a report: started, fed or left to read by themselves, and ended whatever happens.
+"""The processes of a replay: started, fed or left to read by themselves, and ended whatever happens.
 
     parent                            child (one a core)
-      | -- batches (files only) ------> |  engine
+      | -- batches (files only) ------> |  engine --> journals
       | <------ progress (topic only) --|
       | <------ Summary, or an error ---|
-      | -- largest event time --------> |  who still waits is what they are as of then
-      | <------ figures ----------------|
+      | -- what time it is -----------> |  who still waits is what they are as of then
+      | <------ the journals are whole -|
 
 Children ignore Ctrl-C, which the terminal sends to all: the parent ends them. A child whose parent is gone ends by itself.
 """
@@ -16,27 +16,22 @@ import gc
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
 from streams.engine.partition import Record
-from streams.engine.policy import Policy
-from streams.errors import CentralitaError
-from streams.replay.shard import DisorderError, Entry, Shard, Summary
+from streams.errors import CentralitaError, OutputError
+from streams.replay.shard import DisorderError, Shard, Summary, Task
 
 Batch = list[tuple[int, bytes, bytes]]
 """Offset, key and value of records."""
-_CHUNK: Final = 5_000
-"""Records of figures handed over at once."""
 _JOIN_SECONDS: Final = 5.0
 _batches = msgspec.msgpack.Decoder(Batch)
-_entries = msgspec.msgpack.Decoder(list[Entry])
 encode_batch: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -91,8 +86,8 @@ class Crew:
         except OSError:
             self._receive(index)
 
-    def summaries(self, progress: Callable[[int], None]) -> list[Summary]:
-        """Wait until all have read everything, and return what became of it."""
+    def summaries(self, progress: Callable[[int, int], None]) -> list[Summary]:
+        """Wait until all have read everything, and return what became of it; progress is records passed, and events among them counted now."""
         found: dict[int, Summary] = {}
         while len(found) < len(self._connections):
             waiting = {self._connections[index]: index for index in range(len(self._connections)) if index not in found}
@@ -102,19 +97,15 @@ class Crew:
                 if isinstance(said, Summary):
                     found[index] = said
                 else:
-                    progress(said)
+                    progress(*said)
         return [found[index] for index in range(len(self._connections))]
 
-    def figures(self, now_us: int) -> Iterator[Entry]:
-        """Tell all what time it is, and yield the figures of each."""
+    def finish(self, now_us: int) -> None:
+        """Tell all what time it is, and wait until their journals are whole."""
         for connection in self._connections:
             connection.send(now_us)
-        for index, connection in enumerate(self._connections):
-            try:
-                while chunk := connection.recv_bytes():
-                    yield from _entries.decode(chunk)
-            except (EOFError, OSError):
-                raise self._gone(index) from None
+        for index in range(len(self._connections)):
+            self._receive(index)
 
     def _receive(self, index: int) -> Any:
         """Return what a process says; raise it when it is an error."""
@@ -130,39 +121,45 @@ class Crew:
         process = self._processes[index]
         process.join(_JOIN_SECONDS)
         return CentralitaError(
-            f"a process of the report ended with exit code {process.exitcode}: is there enough memory?"
+            f"a process of the replay ended with exit code {process.exitcode}: is there enough memory?"
         )
 
 
 def child(work: Callable[[Connection], Shard], connection: Connection) -> None:
-    """Do the work in a child, hand over its figures, and tell the parent what goes wrong."""
+    """Do the work in a child, and tell the parent when its journals are whole, or what went wrong."""
     # The engine makes many objects and no cycles; looking for some would take a third of the time.
     gc.set_threshold(200_000, 50, 100)
     try:
         shard = work(connection)
         connection.send(shard.summary())
-        entries = shard.close(connection.recv())
-        while chunk := list(islice(entries, _CHUNK)):
-            connection.send_bytes(msgspec.msgpack.encode(chunk))
-        connection.send_bytes(b"")
+        shard.close(connection.recv())
+        connection.send(None)
     except (CentralitaError, DisorderError) as error:
         connection.send(error)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit(1)
+    except OSError as error:  # a journal: whatever else there is to read or write has its own words
+        connection.send(OutputError(f"{error.filename or 'a journal'}: cannot be written: {error.strerror}"))
 
 
-FedJob = tuple[int, Policy, str | None, bool, int]
-"""Number, policy, breakdown asked for, whether to stop at disorder, and the time that counts as now (microseconds)."""
+class FedJob(NamedTuple):
+    """A process that is fed: its number, whether to stop at disorder, and the time that counts as now (microseconds)."""
+
+    task: Task
+    number: int
+    ordered: bool
+    now_us: int
 
 
 def fed(connection: Connection, job: FedJob) -> None:
     """Count the batches that the parent sends: a child's target."""
-    number, policy, by, ordered, now_us = job
 
     def work(connection: Connection) -> Shard:
-        shard = Shard(policy, by, ordered=ordered)
+        shard = Shard(job.task, ordered=job.ordered)
+        shard.open(job.number)
         while data := connection.recv_bytes():
-            shard.take(number, [Record(offset, now_us, key, value) for offset, key, value in _batches.decode(data)])
+            batch = _batches.decode(data)
+            shard.take(job.number, [Record(offset, job.now_us, key, value) for offset, key, value in batch])
         return shard
 
     child(work, connection)

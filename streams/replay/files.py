@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 from zlib import crc32
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from schemas.dead_letters import RefusedError
 from schemas.events import decode
 from streams.engine.policy import Policy
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Batch, Crew, FedJob, encode_batch, fed
-from streams.replay.shard import MOST_EXAMPLES, UNLIMITED, DisorderError, Example
+from streams.replay.journal import Example
+from streams.replay.shard import MOST_EXAMPLES, UNLIMITED, DisorderError, Task, kept
+from streams.replay.work import Plan, Work
 from streams.sources.files import Line, is_regular, read_events
 
 _LINES: Final = 500
@@ -38,22 +40,29 @@ class Bar(Protocol):
         """Begin anew, and say why."""
 
 
-def count_files(paths: Sequence[str], policy: Policy, by: str | None, processes: int, now_us: int, bar: Bar) -> Counted:
-    """Return what is in the files; ``now_us`` is the time against which an event is in the future."""
-    if all(is_regular(path) for path in paths):
+def count_files(paths: Sequence[str], policy: Policy, by: str | None, work: Work, plan: Plan, bar: Bar) -> Counted:
+    """Return what is in the files; ``plan`` is for a start, the work's own goes before it."""
+    if work.plan is None:
+        work.keep(structs.replace(plan, ordered=all(is_regular(path) for path in paths)))
+    assert work.plan is not None
+    if work.plan.ordered:
         try:
-            return _count(paths, policy, [(number, policy, by, True, now_us) for number in range(processes)], bar)
+            return _count(paths, policy, by, work, bar)
         except DisorderError:
             bar.again("events are far out of order: reading again, with nothing forgotten")
-    patient = replace(policy, lateness=UNLIMITED)
-    return _count(paths, policy, [(number, patient, by, False, now_us) for number in range(processes)], bar)
+        work.keep(structs.replace(work.plan, ordered=False))
+    return _count(paths, structs.replace(policy, lateness=UNLIMITED), by, work, bar)
 
 
-def _count(paths: Sequence[str], policy: Policy, jobs: Sequence[FedJob], bar: Bar) -> Counted:
+def _count(paths: Sequence[str], policy: Policy, by: str | None, work: Work, bar: Bar) -> Counted:
     counted = Counted(figures_of(policy))
+    plan = work.plan
+    assert plan is not None
+    task = Task(kept(policy, by), by, str(work.folder), work.resumable)
+    jobs = [FedJob(task, number, plan.ordered, plan.now_us) for number in range(plan.processes)]
     with Crew(fed, jobs) as crew:
         _distribute(paths, crew, len(jobs), counted, bar)
-        gather(crew, crew.summaries(bar.events), counted)
+        gather(crew, task, crew.summaries(lambda passed, events: bar.events(events)), counted, None)
     counted.examples = [example._replace(place=_place(paths, example.offset)) for example in counted.examples]
     return counted
 

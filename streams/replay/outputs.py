@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rich import box
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from schemas.rows import Figure, Row
 from streams.engine.policy import SECOND, Policy
-from streams.kpis.outputs import as_json
+from streams.kpis.outputs import SHEETS, as_json
 from streams.kpis.registry import BY_ID
 
 FORMATS: Final = ("table", "json", "csv", "csv-long")
@@ -30,9 +30,16 @@ _TOTAL: Final = "total"
 _WIDEST: Final = 1_000
 
 
-def as_lines(rows: Sequence[Row]) -> bytes:
-    """Return rows as JSON, one a line, each with the bytes that it has in the API."""
-    return b"".join(as_json(row) + b"\n" for row in rows)
+def write(file: IO[bytes], form: str, stretches: Iterable[list[Row]]) -> None:
+    """Write rows as JSON, one a line, each with the bytes that it has in the API, or as a kind of CSV."""
+    if form == "json":
+        for rows in stretches:
+            file.write(b"".join(as_json(row) + b"\n" for row in rows))
+        return
+    file.writelines(head.encode() for head in SHEETS[form]([]))
+    for rows in stretches:
+        _, *pieces = SHEETS[form](rows)
+        file.writelines(piece.encode() for piece in pieces)
 
 
 class Column(NamedTuple):

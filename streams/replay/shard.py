@@ -1,12 +1,13 @@
-"""One process's share of a report: whole customers through the engine that the worker runs, with every interval kept.
+"""One process's share of a replay: whole customers through the engine that the worker runs, with every interval kept.
 
-Flushing now and then lets the engine put away the customers who have gone quiet; what it publishes is held here by key, and
-handed over once at the end.
+Flushing now and then lets the engine put away the customers who have gone quiet; what it publishes goes into the journal of its partition, from
+which the parent reads the figures and a later run goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -15,39 +16,44 @@ from schemas.dead_letters import Reason
 from streams.engine.partition import Partition, Record, Refusal
 from streams.engine.policy import DAY, EVERYTHING, Policy
 from streams.engine.slices import BREAKDOWNS
+from streams.replay.journal import Example, Frame, Journal, frames
 
 FLUSH_EVERY: Final = 50_000
-"""Events between two flushes."""
+"""Events between two flushes: the most that a process that is killed has to count again."""
 MOST_EXAMPLES: Final = 10
 UNLIMITED: Final = 1_000 * 366 * DAY
 """A lateness that no event has."""
-
-Entry = tuple[int, bytes, bytes]
-"""A record of figures: partition, key, value."""
 
 
 class DisorderError(Exception):
     """An event lies further behind another one than the allowed lateness: only a run that forgets nobody can count it."""
 
 
-class Example(NamedTuple):
-    """A refused record: its partition and offset, why, and where people find it."""
+class Task(NamedTuple):
+    """How all processes count: under which policy, for rows by what, into journals in which folder.
 
-    partition: int
-    offset: int
-    reason: str
-    message: str
-    place: str = ""
+    ``resumable`` journals hold the engine's state too. ``now_us`` is the clock of a worker that would count now, None in history.
+    """
+
+    policy: Policy
+    by: str | None
+    folder: str
+    resumable: bool
+    now_us: int | None = None
+
+    def journal(self, number: int) -> Path:
+        """Return the journal of a partition."""
+        return Path(self.folder) / f"{number}.journal"
 
 
 class Summary(NamedTuple):
-    """What became of the records of one process, and its largest event time (microseconds)."""
+    """What became of the records of one process, its largest event time (microseconds), and its partitions."""
 
     watermark: int
     counted: int
     duplicate: int
     refused: dict[str, int]
-    examples: list[Example]
+    partitions: list[int]
 
 
 def kept(policy: Policy, by: str | None) -> Policy:
@@ -61,24 +67,54 @@ def kept(policy: Policy, by: str | None) -> Policy:
     return replace(policy, retention=replace(EVERYTHING, breakdowns=2 * policy.lateness + DAY))
 
 
+def wanted(by: str | None) -> Callable[[bytes], bool]:
+    """Return what tells by its key whether a record is for rows by this.
+
+    >>> wanted("agent")(b'["pane",900,0,"call","sales","level","2"]'), wanted(None)(b'["partition"]')
+    (False, True)
+    """
+    own = b",null,null]"
+    broken_down = f',"{by}",'.encode() if by in BREAKDOWNS else None
+
+    def of(key: bytes) -> bool:
+        pane = key.startswith(b'["pane"')
+        return not pane or key.endswith(own) or (broken_down is not None and broken_down in key)
+
+    return of
+
+
 class Shard:
     """Some partitions, or the part of a file's customers that is one."""
 
-    def __init__(self, policy: Policy, by: str | None, *, ordered: bool = False) -> None:
-        self._policy = kept(policy, by)
+    def __init__(self, task: Task, *, ordered: bool = False) -> None:
+        self._task = task
         self._ordered = ordered
-        self._wanted = (b",null,null]", f',"{by}",'.encode()) if by in BREAKDOWNS else (b",null,null]", b"\0")
+        self._wanted = wanted(task.by)
         self._partitions: dict[int, Partition] = {}
-        self._kpis: dict[int, dict[bytes, bytes]] = {}
-        self._examples: list[Example] = []
+        self._journals: dict[int, Journal] = {}
+        self._examples: dict[int, list[Example]] = {}
         self._since_flush = 0
+
+    def open(self, number: int) -> int:
+        """Begin a partition, or take it up where its journal ends; return the offset of the next record to take."""
+        partition = self._partitions[number] = Partition(number, self._task.policy)
+        path = self._task.journal(number)
+        if self._task.resumable and path.exists():
+            for frame in frames(path):
+                for key, value in frame.state:
+                    partition.restore_state(key, value)
+                for key, value in frame.kpis:
+                    partition.restore_kpis(key, value)
+            partition.restored()
+        if self._task.now_us is not None:
+            partition.advance(self._task.now_us)
+        self._journals[number] = Journal(path)
+        self._examples[number] = []
+        return partition.offset
 
     def take(self, number: int, records: Sequence[Record]) -> None:
         """Count the records of a partition; with ``ordered``, raise `DisorderError` at the first that is too late."""
-        partition = self._partitions.get(number)
-        if partition is None:
-            partition = self._partitions[number] = Partition(number, self._policy)
-        for refusal in partition.process(records):
+        for refusal in self._partitions[number].process(records):
             self._look_at(number, refusal)
         self._since_flush += len(records)
         if self._since_flush >= FLUSH_EVERY:
@@ -86,7 +122,7 @@ class Shard:
 
     def watermark(self, number: int) -> int:
         """Return the largest event time of a partition so far."""
-        return self._partitions[number].watermark if number in self._partitions else 0
+        return self._partitions[number].watermark
 
     def summary(self) -> Summary:
         """Return what became of the records."""
@@ -99,31 +135,31 @@ class Shard:
             sum(partition.counted for partition in self._partitions.values()),
             sum(partition.duplicate for partition in self._partitions.values()),
             refused,
-            self._examples,
+            list(self._partitions),
         )
 
-    def close(self, now_us: int) -> Iterator[Entry]:
-        """Let the time be ``now_us`` for whoever waits still, and yield the figures."""
+    def close(self, now_us: int) -> None:
+        """Let the time be ``now_us`` for whoever waits still, and write the last figures."""
         for partition in self._partitions.values():
             partition.advance(now_us)
         self._flush()
-        for number, records in self._kpis.items():
-            for key, value in records.items():
-                yield number, key, value
+        for journal in self._journals.values():
+            journal.close()
 
     def _look_at(self, number: int, refusal: Refusal) -> None:
         if self._ordered and refusal.reason is Reason.TOO_LATE:
             raise DisorderError
-        if len(self._examples) < MOST_EXAMPLES:
-            self._examples.append(Example(number, refusal.record.offset, refusal.reason.value, refusal.message))
+        examples = self._examples[number]
+        if len(examples) < MOST_EXAMPLES:
+            examples.append(Example(number, refusal.record.offset, refusal.reason.value, refusal.message))
 
     def _flush(self) -> None:
-        own, broken_down = self._wanted
         for number, partition in self._partitions.items():
-            records = self._kpis.setdefault(number, {})
-            for key, value in partition.flush().kpis:
-                if value is None:
-                    records.pop(key, None)
-                elif key.endswith(own) or broken_down in key or not key.startswith(b'["pane"'):
-                    records[key] = value
+            changes = partition.flush()
+            frame = Frame(changes.state, changes.kpis, self._examples[number])
+            if not self._task.resumable:
+                frame = Frame([], [record for record in changes.kpis if self._wanted(record[0])], frame.examples)
+            if any(frame):
+                self._journals[number].append(frame)
+            self._examples[number] = []
         self._since_flush = 0

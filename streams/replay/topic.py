@@ -4,16 +4,16 @@ Event time decides what belongs. What has to be read is a longer stretch of the 
 
 - An event is at most 5 minutes ahead of its arrival (else it is refused), and a topic's timestamps are arrivals. So what arrived before
   ``from`` less the longest wait and a conversation (`BEFORE`), or less the longest state of an agent (24 h), cannot have a part in
-  the range: reading begins there.
+  the range: reading begins there. What the log no longer has of that stretch is missing, and said.
 - An event may arrive long after its time (a file sent today), so arrivals say nothing about the end. But once a partition's
   watermark is past ``to`` by the allowed lateness and the window of first-contact resolution, whatever still comes is too late or
   cannot matter: reading stops there, or at the end of the log as it was at the start.
 
-        before       from               to     longest wait + window + lateness
+       margin        from               to     longest wait + window + lateness
     |------------------|=================|--------------------------|
     seek by arrival                                   stop by watermark
 
-Only committed records are read; consumer groups are not touched.
+Only committed records are read, their checksums looked at; consumer groups are not touched.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.fields import rfc3339
 from streams.engine.agents import LONGEST_STATE
 from streams.engine.partition import Record
-from streams.engine.policy import HOUR, Policy
+from streams.engine.policy import HOUR, INTERVAL, Policy
 from streams.errors import BrokerError, InputError, TopicError
 from streams.kafka import confluent
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Crew, child
 from streams.replay.files import Bar
-from streams.replay.shard import Shard
+from streams.replay.shard import Shard, Task, kept
+from streams.replay.work import Work
 from streams.settings import KafkaSettings
 
 BEFORE: Final = 12 * HOUR
@@ -63,21 +65,25 @@ class ReadJob(NamedTuple):
     topic: str
     spans: tuple[Span, ...]
     until_us: int
-    policy: Policy
-    by: str | None
+    task: Task
 
 
 class Asked(NamedTuple):
-    """A range of event time (microseconds) of a topic."""
+    """A range of event time (microseconds) of a topic, and how far before it reading begins (None: as far as the policy needs).
+
+    ``incomplete``: be content with what is left of it.
+    """
 
     kafka: KafkaSettings
     topic: str
     start_us: int
     end_us: int
+    margin_us: int | None = None
+    incomplete: bool = False
 
 
 def spans(asked: Asked, policy: Policy) -> list[Span]:
-    """Return which offsets have to be read; raise InputError when there is nothing."""
+    """Return which offsets have to be read; raise InputError when there is nothing, or when the log no longer has all of it."""
     deadline = time.monotonic() + _TIMEOUT
     while True:
         consumer = _consumer(asked.kafka)
@@ -91,45 +97,93 @@ def spans(asked: Asked, policy: Policy) -> list[Span]:
         finally:
             consumer.close()
     if not found:
-        hours = (asked.start_us - first_arrival(asked.start_us, policy)) / HOUR
+        hours = (asked.start_us - first_arrival(asked, policy)) / HOUR
         raise InputError(f"{asked.topic}: no events arrived since {hours:.0f} h before --from: nothing to report")
     return found
 
 
 def _offsets(consumer: Any, asked: Asked, policy: Policy) -> list[Span]:
-    begin_ms = first_arrival(asked.start_us, policy) // 1_000
+    begin_us = first_arrival(asked, policy)
     numbers = _partitions(consumer, asked.topic)
-    times = [TopicPartition(asked.topic, number, begin_ms) for number in numbers]
+    times = [TopicPartition(asked.topic, number, begin_us // 1_000) for number in numbers]
     found = []
     for place in consumer.offsets_for_times(times, timeout=_TIMEOUT):
         if place.error is not None:
             raise KafkaException(place.error)
-        _, end = consumer.get_watermark_offsets(TopicPartition(asked.topic, place.partition), timeout=_TIMEOUT)
+        low, end = consumer.get_watermark_offsets(TopicPartition(asked.topic, place.partition), timeout=_TIMEOUT)
         # A negative offset means that nothing arrived after that time.
         if 0 <= place.offset < end:
             found.append(Span(place.partition, place.offset, end))
+        if low > 0 and not low < place.offset and not asked.incomplete:
+            _refuse_missing(consumer, asked, begin_us, TopicPartition(asked.topic, place.partition, low), end)
     return found
 
 
-def first_arrival(start_us: int, policy: Policy) -> int:
-    """Return from when on arrivals can have a part in a range that begins at a time (microseconds).
+def _refuse_missing(consumer: Any, asked: Asked, begin_us: int, first: TopicPartition, end: int) -> None:
+    """Raise InputError that says what is missing: records before the first one of a partition have been deleted."""
+    where = f"{asked.topic}: partition {first.partition}"
+    cure = "--incomplete counts what is left"
+    if first.offset >= end:
+        raise InputError(f"{where} is empty, its first {end:,} records are deleted: {cure}")
+    since_us = _arrival(consumer, first)
+    if since_us > begin_us:
+        complete = since_us + asked.start_us - begin_us
+        complete += -complete % INTERVAL
+        raise InputError(
+            f"{where} begins with what arrived at {rfc3339(since_us)}, expected {rfc3339(begin_us)} ({_hours(asked.start_us - begin_us)} "
+            f"before --from): the {first.offset:,} records before it are deleted. "
+            f"Figures are complete with --from {rfc3339(complete)}; {cure}"
+        )
 
-    >>> (30 * HOUR - first_arrival(30 * HOUR, Policy())) / HOUR  # 12 h of waiting and 12 of talking, 5 minutes ahead
+
+def _arrival(consumer: Any, place: TopicPartition) -> int:
+    """Return when the first record from an offset on arrived (microseconds)."""
+    consumer.assign([place])
+    deadline = time.monotonic() + _TIMEOUT
+    try:
+        while time.monotonic() < deadline:
+            message = consumer.poll(_PATIENCE)
+            if message is not None and message.error() is None:
+                arrived: int = message.timestamp()[1]
+                return arrived * 1_000
+    finally:
+        consumer.unassign()
+    raise BrokerError(f"{place.topic}: partition {place.partition}: offset {place.offset} is not to be had")
+
+
+def _hours(length: int) -> str:
+    return f"{length / HOUR:.4g} h"
+
+
+def first_arrival(asked: Asked, policy: Policy) -> int:
+    """Return from when on arrivals can have a part in a range (microseconds).
+
+    >>> asked = Asked(KafkaSettings(), "events", 30 * HOUR, 40 * HOUR)
+    >>> (asked.start_us - first_arrival(asked, Policy())) / HOUR  # 12 h of waiting and 12 of talking, 5 minutes ahead
     24.083333333333332
     """
-    return max(0, start_us - max(BEFORE + _longest_wait(policy), LONGEST_STATE) - policy.future)
+    margin = asked.margin_us
+    if margin is None:
+        margin = max(BEFORE + _longest_wait(policy), LONGEST_STATE)
+    return max(0, asked.start_us - margin - policy.future)
 
 
-def count_range(
-    asked: Asked, found: Sequence[Span], policy: Policy, by: str | None, processes: int, bar: Bar
-) -> Counted:
-    """Return what the spans hold."""
+def last_event(asked: Asked, policy: Policy) -> int:
+    """Return the watermark beyond which nothing that still comes can matter to a range (microseconds)."""
     windows = [limits.return_window for limits in (policy.defaults, *policy.queues.values())]
-    until = asked.end_us + policy.lateness + max(windows) + _longest_wait(policy) + BEFORE
+    return asked.end_us + policy.lateness + max(windows) + _longest_wait(policy) + BEFORE
+
+
+def count_range(asked: Asked, policy: Policy, by: str | None, processes: int, work: Work, bar: Bar) -> Counted:
+    """Return what the spans of the work's plan hold, as of now: who still waits, waits since then."""
+    assert work.plan is not None
     counted = Counted(figures_of(policy))
-    jobs = [ReadJob(asked.kafka, asked.topic, share, until, policy, by) for share in shares(found, processes)]
+    task = Task(kept(policy, by), by, str(work.folder), work.resumable)
+    until = last_event(asked, policy)
+    found = [Span(*span) for span in work.plan.spans]
+    jobs = [ReadJob(asked.kafka, asked.topic, share, until, task) for share in shares(found, processes)]
     with Crew(read, jobs) as crew:
-        gather(crew, crew.summaries(partial(_show, bar)), counted)
+        gather(crew, task, crew.summaries(partial(_show, bar)), counted, time.time_ns() // 1_000)
     counted.examples = [
         example._replace(place=f"partition {example.partition}, offset {example.offset}")
         for example in counted.examples
@@ -153,9 +207,9 @@ def _size(part: Sequence[Span]) -> int:
     return sum(span.end - span.begin for span in part)
 
 
-def _show(bar: Bar, records: int) -> None:
-    bar.passed(records)
-    bar.events(records)
+def _show(bar: Bar, passed: int, events: int) -> None:
+    bar.passed(passed)
+    bar.events(events)
 
 
 def read(connection: Connection, job: ReadJob) -> None:
@@ -164,16 +218,18 @@ def read(connection: Connection, job: ReadJob) -> None:
 
 
 def _read(job: ReadJob, connection: Connection) -> Shard:
-    shard = Shard(job.policy, job.by)
-    open_spans = {span.partition: span for span in job.spans}
+    shard = Shard(job.task)
+    begins = {span.partition: max(span.begin, shard.open(span.partition)) for span in job.spans}
+    open_spans = {span.partition: span for span in job.spans if begins[span.partition] < span.end}
+    connection.send((sum(begins[span.partition] - span.begin for span in job.spans), 0))
     consumer = _consumer(job.kafka)
     try:
-        consumer.assign([TopicPartition(job.topic, span.partition, span.begin) for span in job.spans])
+        consumer.assign([TopicPartition(job.topic, number, begins[number]) for number in open_spans])
         while open_spans:
             messages = _consume(job, consumer)
             for number, records, done in _by_partition(messages, open_spans):
                 shard.take(number, records)
-                connection.send(len(records))
+                connection.send((len(records), len(records)))
                 if done or shard.watermark(number) > job.until_us:
                     del open_spans[number]
                     consumer.incremental_unassign([TopicPartition(job.topic, number)])
@@ -194,7 +250,8 @@ def _consume(job: ReadJob, consumer: Any) -> list[Message]:
     for message in messages:
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - has no public name
-            raise BrokerError(f"{job.topic}: {error.str()}")
+            place = f"partition {message.partition()}, offset {message.offset()}"
+            raise BrokerError(f"{job.topic}: {place}: cannot be read: {error.str()}")
     return messages
 
 
@@ -232,8 +289,8 @@ def _consumer(kafka: KafkaSettings) -> Any:
     """Return a consumer that reads what is committed, and whose group nobody ever hears of."""
     return Consumer(
         confluent(
-            kafka, group_id="centralita-report", isolation_level="read_committed", enable_auto_commit=False,
+            kafka, group_id="centralita-replay", isolation_level="read_committed", enable_auto_commit=False,
             enable_auto_offset_store=False, enable_partition_eof=True, auto_offset_reset="error",
-            queued_max_messages_kbytes=32 << 10,
+            queued_max_messages_kbytes=32 << 10, check_crcs=True,
         ) | {"log_level": 0}
     )  # fmt: skip

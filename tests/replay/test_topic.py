@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import time
 
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.dead_letters import Reason
 from schemas.rows import Row
 from streams.cli import group
 from streams.engine.policy import DAY, HOUR
-from streams.errors import BrokerError, InputError, TopicError
+from streams.errors import BrokerError, InputError, OutputError, TopicError
 from tests.harness import records
 from tests.replay import expected
 
@@ -29,8 +31,8 @@ def report(kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CENTRALITA_KAFKA", kafka)
     monkeypatch.setenv("CENTRALITA_KAFKA_PREFIX", topic_prefix)
 
-    def run(*arguments: object) -> Result:
-        result = CliRunner().invoke(group, ["report", *map(str, arguments)])
+    def run(*arguments: object, command: str = "report") -> Result:
+        result = CliRunner().invoke(group, [command, *map(str, arguments)])
         if isinstance(result.exception, Exception):
             raise result.exception
         return result
@@ -59,7 +61,7 @@ def test_reading_joins_no_group_and_commits_nothing(kafka, topics, report) -> No
     records.send(kafka, topics.events, EVENTS)
     report(*WHOLE)
     groups = AdminClient({"bootstrap.servers": kafka}).list_consumer_groups().result().valid
-    assert "centralita-report" not in {found.group_id for found in groups}
+    assert "centralita-replay" not in {found.group_id for found in groups}
 
 
 def test_what_was_not_committed_is_not_read(kafka, topics, report) -> None:
@@ -106,11 +108,13 @@ def test_reading_begins_at_arrivals_before_the_range(kafka, topics) -> None:
 
 
 def test_refused_records_are_counted_by_reason(kafka, topics, report) -> None:
-    """They are dead letters of the worker's; the report is whole without them, so it exits with 0."""
+    """They are dead letters of the worker's; the report is whole without them, and the exit code 1."""
     records.send(kafka, topics.events, EVENTS)
     records.send(kafka, topics.events, [(b"k", b"nonsense"), (None, EVENTS[0][1])])
     result = report(*WHOLE)
-    assert rows(result) == expected.rows(expected.figures(EVENTS))
+    assert result.exit_code == 1
+    found = [msgspec.json.decode(line, type=Row) for line in result.stdout_bytes.splitlines()]
+    assert found == expected.rows(expected.figures(EVENTS))
     assert (
         f"2 records are no events and not in the figures: {Reason.INVALID} 1, {Reason.UNDECODABLE} 1" in result.stderr
     )
@@ -144,3 +148,74 @@ def test_an_unreachable_broker_is_named(report, monkeypatch) -> None:
     monkeypatch.setattr("streams.replay.topic._TIMEOUT", 1.0)
     with pytest.raises(BrokerError, match="127.0.0.1:1"):
         report(*WHOLE)
+
+
+def test_a_range_that_the_log_no_longer_has_says_what_is_missing(kafka, topics, report) -> None:
+    """How many records of which partition are gone, from when on figures are complete; --incomplete counts the rest."""
+    records.send(kafka, topics.events, EVENTS)
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for done in admin.delete_records([TopicPartition(topics.events, 1, 100)]).values():
+        done.result(10)
+    with pytest.raises(
+        InputError, match=r"partition 1 begins with what .*: the 100 records before it are deleted"
+    ) as error:
+        report(*WHOLE)
+    assert error.value.exit_code == os.EX_DATAERR
+    advised = re.search(r"complete with --from (\S+);", str(error.value))
+    assert advised is not None
+    with pytest.raises(InputError, match="no events arrived|no events to report"):  # so late a begin is accepted
+        report("--from", advised[1])
+    (left,) = rows(report(*WHOLE, "--incomplete"))
+    (whole,) = expected.rows(expected.figures(EVENTS))
+    assert 0 < left.kpis["entered"].value < whole.kpis["entered"].value
+
+
+def test_a_partition_whose_records_are_all_gone(kafka, topics, report) -> None:
+    """Nobody can tell what was in it."""
+    records.send(kafka, topics.events, EVENTS)
+    end = records.ends(kafka, topics.events)[2]
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for done in admin.delete_records([TopicPartition(topics.events, 2, -1)]).values():
+        done.result(10)
+    with pytest.raises(InputError, match=f"partition 2 is empty, its first {end} records are deleted"):
+        report(*WHOLE)
+
+
+def test_a_partition_of_which_half_cannot_be_read(kafka, topics, report, tmp_path_factory, tmp_path) -> None:
+    """A damaged block on the broker's disk: the place is named, the exit code is 69, and there is no output."""
+    for start in range(0, len(EVENTS), 100):
+        records.send(kafka, topics.events, EVENTS[start : start + 100])
+    segments = list(tmp_path_factory.getbasetemp().glob(f"kafka*/log/{topics.events}-1/*0.log"))
+    if not segments:
+        pytest.skip("the broker's disk is not ours")
+    with segments[0].open("r+b") as segment:
+        segment.seek(segments[0].stat().st_size // 2)
+        segment.write(b"\xff" * 64)
+    output = tmp_path / "rows.json"
+    with pytest.raises(BrokerError, match=r"partition 1, offset \d+: cannot be read") as error:
+        report(*WHOLE, "--output", output, command="replay")
+    assert error.value.exit_code == os.EX_UNAVAILABLE
+    assert not output.exists()
+
+
+def _full(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_replay_killed_and_gone_on_with(kafka, topics, report, tmp_path, monkeypatch) -> None:
+    """By the journals of some partitions only, with another number of processes: the rows are those of one engine."""
+    records.send(kafka, topics.events, EVENTS)
+    output = tmp_path / "rows.json"
+    with monkeypatch.context() as broken:
+        broken.setattr("streams.replay.atomic.os.fsync", _full)  # at the very end: all is counted, nothing is written
+        with pytest.raises(OutputError, match="No space left"):
+            report(*WHOLE, "--output", output, command="replay")
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.json.progress"]
+    journals = sorted((tmp_path / "rows.json.progress").glob("*.journal"))
+    assert len(journals) == 4
+    journals[0].unlink()
+    journals[1].write_bytes(journals[1].read_bytes()[:-5])
+    report(*WHOLE, "--output", output, "--processes", 1, command="replay")
+    found = [msgspec.json.decode(line, type=Row) for line in output.read_bytes().splitlines()]
+    assert found == expected.rows(expected.figures(EVENTS))
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.json"]

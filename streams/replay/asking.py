@@ -1,0 +1,175 @@
+"""What a report and a replay are asked, and how it is counted: options, the range, and the one way to figures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import click
+import msgspec
+
+from streams.broker.topics import TopicSet
+from streams.engine.policy import DAY, Policy
+from streams.errors import InputError
+from streams.kpis.figures import Query
+from streams.kpis.registry import BY
+from streams.kpis.times import TimeError, moment
+from streams.kpis.windows import EVERY
+from streams.replay.counted import Counted
+from streams.replay.files import count_files
+from streams.replay.progress import shown
+from streams.replay.topic import Asked, count_range, spans
+from streams.replay.work import Plan, Question, Work, working
+from streams.settings import Settings
+from streams.sources.files import bytes_to_read, is_regular
+
+F = TypeVar("F", bound=Callable[..., Any])
+NO_EVENTS: Final = frozenset({"undecodable", "unknown_type", "invalid", "negative_duration", "too_large"})
+"""Reasons that make a record garbage, whenever it comes; the others are of its time."""
+_EXAMPLES: Final = 10
+
+
+class Wanted(NamedTuple):
+    """What shall be counted and shown; ``start`` and ``end`` as they were given, None for the first or the last event."""
+
+    files: tuple[str, ...]
+    start: str | None
+    end: str | None
+    every: str
+    by: str | None
+    channel: str | None
+    queue: str | None
+    processes: int
+    margin: float | None
+    incomplete: bool
+
+    def range_us(self, zone: str) -> tuple[int | None, int | None]:
+        """Return both ends (microseconds), local times being of a zone; raise UsageError where they are none."""
+        start, end = _moment("--from", self.start, zone), _moment("--to", self.end, zone)
+        if start is not None and end is not None and end <= start:
+            raise click.UsageError(f"--to: seen {self.end}, expected a time after --from ({self.start})")
+        if not self.files and start is None:
+            raise click.UsageError("expected FILE..., or --from for a range of the topic")
+        return start, end
+
+
+def options(command: F) -> F:
+    """Give a command the options of `Wanted`, under its fields' names."""
+    given = (
+        click.argument("files", nargs=-1, metavar="[FILE]..."),
+        click.option("--from", "start", metavar="TIME", help="Begin here; needed for a range of the topic."),
+        click.option("--to", "end", metavar="TIME", help="End before this time; default: after the last event."),
+        click.option(
+            "--every", type=click.Choice(EVERY), default="all", show_default=True, help="Cut the range into stretches."
+        ),
+        click.option("--by", type=click.Choice(BY), help="A row for each of these, and the total."),
+        click.option("--channel", help="Only this channel."),
+        click.option("--queue", help="Only this queue."),
+        click.option(
+            "--processes", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="cores",
+            help="Processes.",
+        ),
+        click.option(
+            "--margin", type=click.FloatRange(0), metavar="DAYS",
+            help="Read the topic from so long before --from; default: as long as a wait and a conversation may last.",
+        ),
+        click.option("--incomplete", is_flag=True, help="Count what is left where the topic's log begins too late."),
+    )  # fmt: skip
+    for option in reversed(given):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def counting(settings: Settings, wanted: Wanted, zone: str, output: Path | None = None) -> Iterator[Counted]:
+    """Count what is wanted and give it; the progress is kept beside ``output`` until the block that uses it is done."""
+    start, end = wanted.range_us(zone)
+    for name in wanted.files:
+        is_regular(name)
+    with working(output, _question(settings, wanted)) as work:
+        if work.plan is not None:
+            click.echo(f"going on with {work.folder}", err=True)
+        if wanted.files:
+            counted = _of_files(settings.policy, wanted, work)
+        else:
+            assert start is not None, "checked with the range"
+            counted = _of_topic(settings, wanted, work, start, end)
+        tell_refused(counted)
+        yield counted
+
+
+def range_of(counted: Counted, wanted: Wanted, zone: str) -> Query:
+    """Return the question for the rows: the range as asked, else from the interval of the first event to that of the last."""
+    start, end = wanted.range_us(zone)
+    found = counted.span
+    start = start if start is not None else found[0] if found else 0
+    end = end if end is not None else found[1] if found else 0
+    if found is None or start >= found[1] or end <= found[0]:
+        raise InputError("there are no events to report" + ("" if found is None else " between --from and --to"))
+    return Query(start, end, wanted.every, wanted.by, wanted.channel, wanted.queue)
+
+
+def tell_refused(counted: Counted) -> None:
+    """Say which records are not in the figures, and why."""
+    for example in sorted(counted.examples, key=lambda example: example.offset)[:_EXAMPLES]:
+        click.echo(f"{example.place}: {example.reason}: {example.message}", err=True)
+    if counted.refused:
+        reasons = ", ".join(f"{reason} {number:,}" for reason, number in sorted(counted.refused.items()))
+        total = sum(counted.refused.values())
+        click.echo(f"{total:,} records are no events and not in the figures: {reasons}", err=True)
+
+
+def fail_for_garbage(counted: Counted) -> None:
+    """End with 1 when there were records that are no events; those that came at a wrong time are the worker's too."""
+    if NO_EVENTS & counted.refused.keys():
+        raise click.exceptions.Exit(1)
+
+
+def _moment(option: str, text: str | None, zone: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return moment(text, zone)
+    except TimeError as error:
+        raise click.UsageError(f"{option}: seen {text!r}, expected {error}") from None
+
+
+def _question(settings: Settings, wanted: Wanted) -> Question:
+    source = [_with_size(name) for name in wanted.files] or [TopicSet(settings.kafka.prefix).events]
+    digest = blake2b(msgspec.msgpack.encode(settings.policy, order="sorted"), digest_size=8).hexdigest()
+    margin = "" if wanted.margin is None else f"margin {wanted.margin:g} days"
+    return Question(
+        source=[*source, *filter(None, [margin])], begin=wanted.start, to=wanted.end, by=wanted.by, definitions=digest
+    )
+
+
+def _with_size(name: str) -> str:
+    return f"{Path(name).resolve()}, {Path(name).stat().st_size} bytes" if is_regular(name) else name
+
+
+def _of_files(policy: Policy, wanted: Wanted, work: Work) -> Counted:
+    plan = Plan(now_us=_now_us(), processes=wanted.processes)
+    with shown(bytes_to_read(wanted.files)) as bar:
+        return count_files(wanted.files, policy, wanted.by, work, plan, bar)
+
+
+def _of_topic(settings: Settings, wanted: Wanted, work: Work, start: int, end: int | None) -> Counted:
+    end_us = end if end is not None else work.plan.end_us if work.plan else _now_us() + settings.policy.future
+    margin = None if wanted.margin is None else round(wanted.margin * DAY)
+    topic = TopicSet(settings.kafka.prefix).events
+    asked = Asked(settings.kafka, topic, start, end_us, margin, wanted.incomplete)
+    if work.plan is None:
+        found = [(span.partition, span.begin, span.end) for span in spans(asked, settings.policy)]
+        work.keep(Plan(now_us=_now_us(), end_us=end_us, spans=found))
+    assert work.plan is not None
+    with shown(sum(end - begin for _, begin, end in work.plan.spans)) as bar:
+        return count_range(asked, settings.policy, wanted.by, wanted.processes, work, bar)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
