@@ -73,10 +73,11 @@ class Coverage:
                 if wanted(of) and start >= since[of.queue]:
                     yield Piece(of, total, start, INTERVAL)
 
-    def sliding(self, begin: int, end: int, wanted: Callable[[Slice], bool]) -> Iterator[Piece]:
+    def sliding(self, begin: int, end: int, by: str | None, wanted: Callable[[Slice], bool]) -> Iterator[Piece]:
         """Yield the wanted slices of the panes of 10 s in a stretch; they are kept for hours only."""
+        breakdowns: set[str | None] = {None, by} if by in BREAKDOWNS else {None}
         for start in self._starts(SLIDING, begin, end):
-            for of, total in self._sums(SLIDING, start, {None}):
+            for of, total in self._sums(SLIDING, start, breakdowns):
                 if wanted(of):
                     yield Piece(of, total, start, SLIDING)
 

@@ -203,7 +203,7 @@ class Figures:
         wanted = partial(asked, query)
         if _is_sliding(begin, end):
             self._check_sliding(query, begin, end)
-            return self._coverage.sliding(begin, end, wanted)
+            return self._coverage.sliding(begin, end, query.by, wanted)
         self._coverage.check(begin, end, query.by, wanted)
         return self._coverage.panes(begin, end, query.by, wanted)
 

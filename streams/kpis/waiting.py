@@ -41,7 +41,7 @@ def growth_since(times: Iterable[int], coverage: Coverage) -> dict[int, Growth]:
         while pieces and pieces[-1].start >= quarter:
             _add(grown, pieces.pop())
         at = dict(grown)
-        for piece in coverage.sliding(time, quarter, _of_contacts):
+        for piece in coverage.sliding(time, quarter, None, _of_contacts):
             _add(at, piece)
         found[time] = at | {(of.channel, of.queue): None for of in coverage.cut(quarter, None) if _of_contacts(of)}
     return found

@@ -49,6 +49,17 @@ def test_agents_have_series_only_when_asked_for(text):
     assert 'agent="agent-1"' in exposition(view_of(), agents=True)
 
 
+def test_agents_have_series_of_every_window():
+    """All calls are of the last ten minutes: those of the day, of the hour and of a quarter are the same."""
+    text = exposition(view_of(), agents=True)
+    by_window = {
+        window: sorted(re.findall(rf'contact_center_answered_by_agent{{agent="(.*)",window="{window}"}} (\S+)', text))
+        for window in ("15m", "30m", "60m", "today")
+    }
+    assert len(by_window["today"]) == 20
+    assert all(found == by_window["today"] for found in by_window.values())
+
+
 def test_a_known_queue_without_calls_has_counts_of_zero_and_no_ratio(families):
     assert samples(families, "contact_center_entered", queue="idle", window="5m") == [0]
     assert samples(families, "contact_center_service_level_denominator", queue="idle", window="5m") == [0]
