@@ -9,7 +9,9 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from streams.broker.server_properties import free_port
@@ -19,12 +21,14 @@ from tests.harness.exactness import wait_until
 class BoardProcess:
     """One `centralita board`; its log is in a file."""
 
-    def __init__(self, bootstrap: str, prefix: str, folder: Path) -> None:
+    def __init__(
+        self, bootstrap: str, prefix: str, folder: Path, more: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"board-{self.port}.log"
         own = {name: value for name, value in os.environ.items() if not name.startswith("CENTRALITA_")}
-        self._environment = own | {"CENTRALITA_KAFKA": bootstrap, "CENTRALITA_KAFKA_PREFIX": prefix}
+        self._environment = own | {"CENTRALITA_KAFKA": bootstrap, "CENTRALITA_KAFKA_PREFIX": prefix} | dict(more)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
