@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, insort
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -131,16 +131,17 @@ def decode(record: bytes, *, identified: bool) -> Contact:
     return contact
 
 
-class Head:
-    """What can be told of a contact from its record without decoding it."""
+class Head(NamedTuple):
+    """What can be told of a contact from its record without decoding it (microseconds)."""
 
-    __slots__ = ("finished", "last", "start")
+    finished: bool
+    start: int
+    last: int
 
-    def __init__(self, record: bytes) -> None:
-        self.finished: bool
-        self.start: int
-        self.last: int
-        self.finished, self.start, self.last = _head.unpack_from(record)
+
+def head(record: bytes) -> Head:
+    """Return the head of a contact's record."""
+    return Head(*_head.unpack_from(record))
 
 
 class Customer:
@@ -179,25 +180,31 @@ class Customer:
         return self.order[at][0] if at < len(self.order) else None
 
     def pack(self) -> bytes:
-        """Return all contacts as one record, for a customer who has gone quiet. A copy, since msgspec leaves the room that it reserved."""
+        """Return all contacts as one record, for a customer who has gone quiet."""
         records = {
             name: contact if isinstance(contact, bytes) else contact.record() for name, contact in self.contacts.items()
         }
-        return bytes(memoryview(_encode(records)))
+        return pack(records)
 
 
-_records_decoder = msgspec.msgpack.Decoder(dict[str, bytes])
+def pack(records: dict[str, bytes]) -> bytes:
+    """Return the records of a customer's contacts as one. A copy, since msgspec leaves the room that it reserved."""
+    return bytes(memoryview(_encode(records)))
+
+
+unpack_records = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+"""Returns the records of a customer's contacts, by contact id, from what `pack` made of them."""
 
 
 def unpack(record: bytes) -> Customer:
     """Return the customer of a packed record, the contacts still encoded."""
-    return gather(_records_decoder.decode(record))
+    return gather(unpack_records(record))
 
 
 def gather(records: dict[str, Any]) -> Customer:
     """Return a customer from the records of the contacts, by contact id."""
     customer = Customer()
     customer.contacts = records
-    starts = ((Head(record).start, name) for name, record in records.items())
+    starts = ((head(record).start, name) for name, record in records.items())
     customer.order = sorted(start for start in starts if start[0] != UNKNOWN)
     return customer

@@ -90,14 +90,22 @@ class Contributions:
         self._customers.settle(watermark)
         return records
 
-    def restore(self, key: bytes, customer: Customer, watermark: int) -> None:
-        """Take a customer back, in use if somebody still waits or talks."""
-        if not self._customers.take_back(key, customer, watermark):
-            return
-        for name in list(customer.contacts):
-            contact = self._load(key, customer, name)
-            if contact is not None:
-                self._watch((key, name), contact)
+    @property
+    def known(self) -> bool:
+        """Tell whether there is any contact."""
+        return self._customers.known
+
+    def restore(self, key: bytes, name: str, record: bytes | None) -> None:
+        """Take a contact's record back, or its deletion; of several the last one counts."""
+        self._customers.restore(key, name, record)
+
+    def restored(self, watermark: int) -> None:
+        """Be ready after all records were taken; whoever still waits or talks is in use."""
+        for key, customer in self._customers.restored(watermark):
+            for name in list(customer.contacts):
+                contact = self._load(key, customer, name)
+                if contact is not None:
+                    self._watch((key, name), contact)
 
     # What a contact adds
 

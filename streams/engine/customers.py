@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.engine.contacts import UNKNOWN, Contact, Customer, Head, decode, unpack
+from streams.engine.contacts import UNKNOWN, Contact, Customer, decode, head, pack, unpack, unpack_records
 from streams.engine.policy import DAY, MINUTE, Policy
 
 QUIET = 5 * MINUTE
@@ -45,14 +45,37 @@ class Customers:
         else:
             keys.append(key)
 
-    def take_back(self, key: bytes, customer: Customer, watermark: int) -> bool:
-        """Take a customer from its records; return True when it is in use, since somebody waits or talks."""
-        if all(isinstance(record, bytes) and Head(record).finished for record in customer.contacts.values()):
-            self._keep(key, customer)
-            return False
-        self.live[key] = customer
-        self._touch(key, customer, watermark // QUIET)
-        return True
+    @property
+    def known(self) -> bool:
+        """Tell whether there is any customer."""
+        return bool(self.live or self._settled)
+
+    def restore(self, key: bytes, name: str, record: bytes | None) -> None:
+        """Take a contact's record back, or its deletion; of several the last one counts."""
+        packed = self._settled.get(key)
+        records = {} if packed is None else unpack_records(packed)
+        if record is None:
+            records.pop(name, None)
+        else:
+            records[name] = record
+        if records:
+            self._settled[key] = pack(records)
+        else:
+            self._settled.pop(key, None)
+
+    def restored(self, watermark: int) -> Iterator[tuple[bytes, Customer]]:
+        """Be ready after all records were taken; yield the customers in use, for whom somebody waits or talks."""
+        in_use = []
+        for key, packed in self._settled.items():
+            heads = [head(record) for record in unpack_records(packed).values()]
+            if all(one.finished for one in heads):
+                self._look_at(key, min(one.last for one in heads))
+            else:
+                in_use.append(key)
+        for key in in_use:
+            customer = self.live[key] = unpack(self._settled.pop(key))
+            self._touch(key, customer, watermark // QUIET)
+            yield key, customer
 
     def settle(self, watermark: int) -> None:
         """Keep as bytes the customers for whom nothing has happened for a while and nobody waits."""
@@ -74,7 +97,10 @@ class Customers:
 
     def _keep(self, key: bytes, customer: Customer) -> None:
         self._settled[key] = customer.pack()
-        first = min(_last(contact) for contact in customer.contacts.values())
+        self._look_at(key, min(_last(contact) for contact in customer.contacts.values()))
+
+    def _look_at(self, key: bytes, first: int) -> None:
+        """Look at a customer again when the first of its contacts may be forgotten, which last something happened to at ``first``."""
         self._expiry.setdefault((first + self._memory) // DAY + 1, []).append(key)
 
     def expire(self, watermark: int) -> Iterator[tuple[bytes, str]]:
@@ -115,8 +141,8 @@ def load(key: bytes, customer: Customer, name: str) -> tuple[Contact | None, boo
 
 
 def _last(contact: Contact | bytes) -> int:
-    return Head(contact).last if isinstance(contact, bytes) else contact.facts[-1][0]
+    return head(contact).last if isinstance(contact, bytes) else contact.facts[-1][0]
 
 
 def _start(contact: Contact | bytes) -> int:
-    return Head(contact).start if isinstance(contact, bytes) else contact.start
+    return head(contact).start if isinstance(contact, bytes) else contact.start

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import struct
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 COUNT: Final = 32
 SUM: Final = 64
@@ -88,13 +89,32 @@ Measures: Final = msgspec.defstruct(
 """A structure of all measures. It is written as `unpack` would be, without those that are 0, in a third of the time."""
 
 
+def to_bytes(bundle: int) -> bytes:
+    """Return a total's bytes; raises OverflowError when it is negative or too large: such a pane is corrupt."""
+    return bundle.to_bytes(_SIZE, "little")
+
+
+def from_bytes(total: bytes) -> int:
+    """Return the bundle of a total's bytes."""
+    return int.from_bytes(total, "little")
+
+
 def measures(bundle: int) -> msgspec.Struct:
     """Return the `Measures` of a total; raises OverflowError as `unpack` does.
 
     >>> msgspec.json.encode(measures(pack({"entered": 2, "talk_us": 5})))
     b'{"entered":2,"talk_us":5}'
     """
-    return Measures(*_lanes.unpack(bundle.to_bytes(_SIZE, "little")))
+    return Measures(*_lanes.unpack(to_bytes(bundle)))
+
+
+def bundle_of(values: Any) -> int:
+    """Return the bundle of a `Measures`.
+
+    >>> unpack(bundle_of(measures(pack({"entered": 2, "talk_us": 5}))))
+    {'entered': 2, 'talk_us': 5}
+    """
+    return from_bytes(_lanes.pack(*astuple(values)))
 
 
 def unpack(bundle: int) -> dict[str, int]:
@@ -102,5 +122,5 @@ def unpack(bundle: int) -> dict[str, int]:
 
     Raises OverflowError when the total is negative or too large: such a pane is corrupt.
     """
-    lanes = _lanes.unpack(bundle.to_bytes(_SIZE, "little"))
+    lanes = _lanes.unpack(to_bytes(bundle))
     return dict(zip(compress(NAMES, lanes), filter(None, lanes), strict=True))

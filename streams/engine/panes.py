@@ -7,102 +7,27 @@ behind the watermark than their retention are dropped, and what is still credite
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import Struct, field
 
-from schemas.panes import Pane
-from streams.engine.credits import HISTOGRAMS
-from streams.engine.measures import SHIFT, measures
-from streams.engine.policy import INTERVAL, SECOND, SLIDING, Days, Policy, Retention
+from streams.engine.marker import StateCorruptError
+from streams.engine.measures import SHIFT
+from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Days, Policy, Retention
 from streams.engine.records import Records
-from streams.engine.slices import Slice, Slices, spread
+from streams.engine.slices import Slice, Slices
+from streams.engine.stretch import CODES, Histograms, Stretch
 
 Changed = dict[tuple[int, int], set[int]]
 """Slices that changed, by (length, start) of their pane."""
-_CODES = 17
-"""Bits that a bucket's code takes in the key of a histogram's count."""
-_MASK = (1 << _CODES) - 1
-_HALF = 1 << 15
+PANE: Final = b'["pane",'
+"""How the keys of panes' records begin."""
 _NEVER = 1 << 62
-
-
-Histograms = dict[str, dict[int, int]]
-"""Counts by histogram and bucket."""
-
-
-class Told(Struct, frozen=True, omit_defaults=True):
-    """A `Pane` as it is written: the same JSON from a structure of all measures."""
-
-    measures: Struct
-    histograms: Histograms = field(default_factory=dict)
-
-
-class Stretch:
-    """All slices of one stretch of time: bundles by slice, and histograms by slice. Nothing is kept of what becomes 0."""
-
-    __slots__ = ("bundles", "histograms")
-
-    def __init__(self) -> None:
-        self.bundles: dict[int, int] = {}
-        self.histograms: dict[int, Histograms] = {}
-
-    def credit(self, bundles: dict[int, int], counts: dict[int, int], groups: list[tuple[int, ...]]) -> set[int]:
-        """Add bundles by place and counts by (place, bucket code); return the slices that these places are."""
-        touched: set[int] = set()
-        for place, bundle in bundles.items():
-            if bundle:
-                numbers = spread(place, groups)
-                touched.update(numbers)
-                for number in numbers:
-                    self._add(number, bundle)
-        for key, count in counts.items():
-            if count:
-                numbers = spread(key >> _CODES, groups)
-                touched.update(numbers)
-                name, index = HISTOGRAMS[(key & _MASK) >> 16], (key & 0xFFFF) - _HALF
-                for number in numbers:
-                    self._count(number, name, index, count)
-        return touched
-
-    def merge(self, number: int, bundle: int, histograms: Histograms) -> None:
-        """Add a bundle and histograms to a slice."""
-        self._add(number, bundle)
-        for name, counts in histograms.items():
-            for index, count in counts.items():
-                self._count(number, name, index, count)
-
-    def _add(self, number: int, bundle: int) -> None:
-        total = self.bundles.get(number, 0) + bundle
-        if total:
-            self.bundles[number] = total
-        else:
-            self.bundles.pop(number, None)
-
-    def _count(self, number: int, name: str, index: int, count: int) -> None:
-        histograms = self.histograms.get(number)
-        if histograms is None:
-            self.histograms[number] = {name: {index: count}}
-            return
-        counts = histograms.get(name)
-        if counts is None:
-            histograms[name] = {index: count}
-            return
-        total = counts.get(index, 0) + count
-        if total:
-            counts[index] = total
-        else:
-            self._forget(number, name, index)
-
-    def _forget(self, number: int, name: str, index: int) -> None:
-        histograms = self.histograms[number]
-        del histograms[name][index]
-        if not histograms[name]:
-            del histograms[name]
-        if not histograms:
-            del self.histograms[number]
+_RESTING = HOUR
+"""A stretch that ended, or was rolled up, so long before the watermark is sealed."""
+_RESTORED = 200_000
+"""Records taken back after which a restore seals what it has."""
 
 
 class Pending:
@@ -125,7 +50,7 @@ class Pending:
         cells[place] = cells.get(place, 0) + bundle
         if code is not None:
             counts = self.counts.setdefault(start, {})
-            key = place << _CODES | code
+            key = place << CODES | code
             counts[key] = counts.get(key, 0) + sign
 
     def take(self) -> Iterator[tuple[int, dict[int, int], dict[int, int]]]:
@@ -136,13 +61,19 @@ class Pending:
             yield start, cells, counts.get(start, {})
 
 
-class Floors:
+class Floors(NamedTuple):
     """Panes that end by these times have been let go of (microseconds), by kind."""
 
-    __slots__ = ("breakdowns", "days", "intervals", "sliding")
+    sliding: int = -_NEVER
+    breakdowns: int = -_NEVER
+    intervals: int = -_NEVER
+    days: int = -_NEVER
 
-    def __init__(self) -> None:
-        self.sliding = self.breakdowns = self.intervals = self.days = -_NEVER
+    def passed(self, length: int) -> tuple[int, ...]:
+        """Return the floors that hold for panes of a length."""
+        if length == SLIDING:
+            return (self.sliding,)
+        return (self.breakdowns, self.intervals) if length == INTERVAL else (self.days,)
 
 
 class Panes:
@@ -159,10 +90,14 @@ class Panes:
         """By (length, start) in microseconds."""
         self.graduated = 0
         """Intervals that end by then are in their days (microseconds)."""
-        self._floors = Floors()
+        self._floors = self._looked = Floors()
+        """As they are, and as they were when panes were last dropped."""
         self._sliding_from = _NEVER if policy.retention.sliding == 0 else -_NEVER
         """What is credited to an earlier time reaches no sliding pane any more."""
         self._dropped: dict[int, int] = {}
+        self._names: dict[bytes, int] = {}
+        """Slices by the end of their records' keys, while restoring."""
+        self._restored = 0
 
     def credit(self, time: int, place: int, bundle: int, code: int | None, sign: int) -> None:
         """Credit a bundle (already negative when withdrawn; ``sign`` says it for the bucket) to a time."""
@@ -232,33 +167,32 @@ class Panes:
             if length == INTERVAL and before < start + INTERVAL <= self.graduated
         ]
         for start in sorted(ready):
-            stretch = self.stretches[INTERVAL, start]
-            for number, bundle in stretch.bundles.items():
-                self._roll_up(start, number, bundle, stretch.histograms.get(number, {}), changed)
+            for number, bundle, histograms in self.stretches[INTERVAL, start]:
+                self._roll_up(start, number, bundle, histograms, changed)
 
     def _raise_floors(self, watermark: int, now: int) -> None:
         """Let go of what its retention no longer reaches; a floor never falls, so nothing dropped is withdrawn from later."""
         keep, floors = self._keep, self._floors
-        if keep.sliding is not None:
-            floors.sliding = max(floors.sliding, now - keep.sliding)
-        if keep.breakdowns is not None:
-            floors.breakdowns = max(floors.breakdowns, watermark - keep.breakdowns)
-        if keep.intervals is not None:
-            floors.intervals = max(floors.intervals, watermark - keep.intervals)
-        if keep.days is not None:
-            floors.days = max(floors.days, watermark - keep.days)
+        behind = (now, keep.sliding), (watermark, keep.breakdowns), (watermark, keep.intervals), (watermark, keep.days)
+        self._floors = Floors(
+            *(
+                floor if kept is None else max(floor, time - kept)
+                for floor, (time, kept) in zip(floors, behind, strict=True)
+            )
+        )
         if keep.sliding:
-            self._sliding_from = floors.sliding - SLIDING
+            self._sliding_from = self._floors.sliding - SLIDING
 
     def told(self) -> tuple[int, int, int, int, int]:
         """Return what the marker has to remember: how far intervals are in their days, and panes dropped."""
-        floors = self._floors
-        return self.graduated, floors.sliding, floors.breakdowns, floors.intervals, floors.days
+        return self.graduated, *self._floors
 
     def remember(self, told: tuple[int, int, int, int, int]) -> None:
         """Know after restoring what `told` returned, whatever retention and lateness are now."""
         self.graduated = told[0]
-        _, self._floors.sliding, self._floors.breakdowns, self._floors.intervals, self._floors.days = told
+        self._floors = Floors(*told[1:])
+        # Panes are dropped at least so often; what the floors passed since then may still be there.
+        self._looked = Floors(*(floor - INTERVAL for floor in self._floors))
 
     def _add(self, pane: tuple[int, int], number: int, bundle: int, histograms: Histograms, changed: Changed) -> None:
         self.stretches.setdefault(pane, Stretch()).merge(number, bundle, histograms)
@@ -302,55 +236,74 @@ class Panes:
         if self._dropped.get(length) != step:
             self._dropped[length] = step
             yield from self._drop(sliding=length == SLIDING)
+            self._seal(time)
 
     def _drop(self, *, sliding: bool) -> Iterator[tuple[bytes, None]]:
         for pane in [pane for pane in self.stretches if (pane[0] == SLIDING) == sliding]:
             stretch = self.stretches[pane]
-            gone = (
-                [number for number in stretch.bundles if self._expired(*pane, number)] if self._reached(*pane) else []
-            )
+            gone = [number for number in self._suspects(pane, stretch) if self._expired(*pane, number)]
+            stretch.remove(gone)
             for number in gone:
-                del stretch.bundles[number]
-                stretch.histograms.pop(number, None)
                 yield _head(pane) + self._slices.suffixes[number], None
-            if not stretch.bundles:
+            if not stretch:
                 del self.stretches[pane]
+        if sliding:
+            self._looked = self._looked._replace(sliding=self._floors.sliding)
+        else:
+            self._looked = self._floors._replace(sliding=self._looked.sliding)
 
-    def _reached(self, length: int, start: int) -> bool:
-        """Tell whether any floor that may hold for panes of a length has passed one."""
-        floors = self._floors
-        highest = floors.sliding if length == SLIDING else floors.days
-        if length == INTERVAL:
-            highest = max(floors.intervals, floors.breakdowns)
-        return start + length <= highest
+    def _suspects(self, pane: tuple[int, int], stretch: Stretch) -> Iterable[int]:
+        """Return the slices of which some may have outlived their retention: all when a floor has just passed them."""
+        length, start = pane
+        end = start + length
+        floors = list(zip(self._looked.passed(length), self._floors.passed(length), strict=True))
+        if any(before < end <= floor for before, floor in floors):
+            return stretch.numbers()
+        return stretch.open_numbers() if any(end <= floor for _, floor in floors) else ()
 
     def _records(self, pane: tuple[int, int], numbers: set[int]) -> Records:
         stretch, head, suffixes = self.stretches[pane], _head(pane), self._slices.suffixes
-        if not stretch.bundles:
+        records: Records = [(head + suffixes[number], stretch.record(number)) for number in numbers]
+        if not stretch:
             del self.stretches[pane]
-        bundles, histograms = stretch.bundles, stretch.histograms
-        return [
-            (head + suffixes[number], _encode(Told(measures(bundles[number]), histograms.get(number, _NONE))))
-            if number in bundles
-            else (head + suffixes[number], None)
-            for number in numbers
-        ]
+        return records
 
-    def restore(self, key: tuple[object, ...], pane: Pane) -> None:
-        """Take a pane back from its record; ``key`` is the decoded one, after "pane"."""
-        length, start, *name = key
-        number = self._slices.number(Slice(*name))  # type: ignore[arg-type]
-        at = (int(length) * SECOND, int(start) * SECOND)  # type: ignore[call-overload]
-        stretch = self.stretches.setdefault(at, Stretch())
-        stretch.bundles[number] = sum(value << SHIFT[measure] for measure, value in pane.measures.items())
-        if pane.histograms:
-            stretch.histograms[number] = pane.histograms
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Take a pane back from its record, or its deletion; of several with the same key the last one counts."""
+        try:
+            _, length, start, name = key.split(b",", 3)
+            number = self._names.get(name)
+            if number is None:
+                number = self._names[name] = self._slices.number(Slice(*msgspec.json.decode(b"[" + name)))
+            at = (int(length) * SECOND, int(start) * SECOND)
+        except (ValueError, TypeError) as error:
+            message = "a pane's key cannot be read"
+            raise StateCorruptError(message) from error
+        stretch = self.stretches.get(at)
+        if stretch is None:
+            stretch = self.stretches[at] = Stretch()
+        stretch.restore(number, value)
+        self._restored += 1
+        if self._restored % _RESTORED == 0:
+            self._seal(_NEVER)
 
+    def restored(self) -> None:
+        """Be ready after all records were taken."""
+        self._names = {}
+        self._seal(_NEVER)
 
-_NONE: Final[Histograms] = {}
-_encode = msgspec.json.Encoder().encode
+    def _seal(self, watermark: int) -> None:
+        """Seal the stretches to which little more will come; those without a slice go."""
+        for pane in list(self.stretches):
+            length, start = pane
+            rolled_up = length if length in {SLIDING, INTERVAL} else length + self._policy.lateness
+            if start + rolled_up + _RESTING <= watermark:
+                stretch = self.stretches[pane]
+                stretch.seal()
+                if not stretch:
+                    del self.stretches[pane]
 
 
 def _head(pane: tuple[int, int]) -> bytes:
     """Return how the key of a pane's record begins, up to what it is cut by."""
-    return b'["pane",%d,%d' % (pane[0] // SECOND, pane[1] // SECOND)
+    return PANE + b"%d,%d" % (pane[0] // SECOND, pane[1] // SECOND)

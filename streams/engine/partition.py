@@ -20,11 +20,10 @@ from schemas.fields import microseconds
 from schemas.panes import PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
 from streams.engine.calls import CHANNEL, FACTS, NOTED
-from streams.engine.contacts import Contact, gather
 from streams.engine.contributions import Contributions
 from streams.engine.gauges import EventCounters
 from streams.engine.marker import MARKER, Marker, PolicyChangedError, StateCorruptError, fingerprint
-from streams.engine.panes import Panes
+from streams.engine.panes import PANE, Panes
 from streams.engine.policy import SECOND, Policy
 from streams.engine.records import AGENT, CONTACT, Changes, Record, Refusal, event_of, key_of, split_contact_key
 from streams.engine.slices import Slices
@@ -154,11 +153,17 @@ class Partition:
 
     def restore_state(self, key: bytes, value: bytes | None) -> None:
         """Take a record of the state; of several with the same key the last one counts."""
-        _keep(self._restoring[0], key, value)
+        if key[:1] == CONTACT:
+            self._contributions.restore(*split_contact_key(key), value)
+        else:
+            _keep(self._restoring[0], key, value)
 
     def restore_kpis(self, key: bytes, value: bytes | None) -> None:
-        """Take a record of the KPI topic; of several with the same key the last one counts."""
-        _keep(self._restoring[1], key, value)
+        """Take a record of the KPI topic; of several with the same key the last one counts. Raises `StateCorruptError`."""
+        if key.startswith(PANE):
+            self._panes.restore(key, value)
+        else:
+            _keep(self._restoring[1], key, value)
 
     def restored(self) -> None:
         """Make the partition what it was when the records taken were written.
@@ -169,8 +174,9 @@ class Partition:
         state, kpis = self._restoring
         self._restoring = ({}, {})
         try:
-            self._restore_marker(state.pop(MARKER, None), others=bool(state))
-            self._restore_contacts(state)
+            self._restore_marker(state.pop(MARKER, None), others=bool(state) or self._contributions.known)
+            self._restore_state(state)
+            self._panes.restored()
             self._restore_kpis(kpis)
         except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError) as error:
             if isinstance(error, PolicyChangedError | StateCorruptError):
@@ -195,28 +201,20 @@ class Partition:
         self.counted, self.duplicate = status.counted, status.duplicate
         self.refused = {Reason(reason): count for reason, count in status.refused.items()}
 
-    def _restore_contacts(self, state: dict[bytes, bytes]) -> None:
-        records: dict[bytes, dict[str, Contact | bytes]] = {}
+    def _restore_state(self, state: dict[bytes, bytes]) -> None:
+        self._contributions.restored(self.watermark)
         for name, record in state.items():
-            if name[:1] == CONTACT:
-                key, contact = split_contact_key(name)
-                records.setdefault(key, {})[contact] = record
-            elif name[:1] == AGENT:
-                self._agents.restore(name, record)
-            else:
+            if name[:1] != AGENT:
                 message = f"partition {self.number}: a record of an unknown kind"
                 raise StateCorruptError(message)
+            self._agents.restore(name, record)
         self._agents.restored()
-        for key, contacts in records.items():
-            self._contributions.restore(key, gather(contacts), self.watermark)
 
     def _restore_kpis(self, kpis: dict[bytes, bytes]) -> None:
         for key, record in kpis.items():
             kind, *name = decode_key(key)
             value: Any = decode_value(kind, record)
-            if kind == "pane":
-                self._panes.restore(tuple(name), value)
-            elif kind == "agent":
+            if kind == "agent":
                 self._agents.restore_now(name[0], record)
             elif kind == "counters":
                 self._counters.restore(name[0], name[1], value)

@@ -91,8 +91,12 @@ class Owned:
     def _restore(self) -> tuple[int, bool, int]:
         """Return how many records there were, whether there was a marker, and where to go on."""
         state, kpis = _Last(self.engine.restore_state, MARKER), _Last(self.engine.restore_kpis, _STATUS)
-        records = self._store.restore(state, kpis, self._tell_progress)
-        self._finish_restoring(state.last, kpis.last)
+        try:
+            records = self._store.restore(state, kpis, self._tell_progress)
+            self.engine.restored()
+        except (ValueError, OverflowError) as error:
+            raise StateError(f"partition {self.number}: {error}: {marker.CURE}") from error
+        self._refuse_torn(state.last, kpis.last)
         known = state.last is not None
         found = marker.look(self._settings, self.number)
         return records, known, marker.begin(self.number, self.engine.offset if known else None, found)
@@ -164,12 +168,8 @@ class Owned:
             self._closed = True
             raise
 
-    def _finish_restoring(self, state: bytes | None, kpis: bytes | None) -> None:
-        """Let the engine take up what was restored; state and panes must be of the same transaction."""
-        try:
-            self.engine.restored()
-        except (ValueError, OverflowError) as error:
-            raise StateError(f"partition {self.number}: {error}: {marker.CURE}") from error
+    def _refuse_torn(self, state: bytes | None, kpis: bytes | None) -> None:
+        """Raise `StateError` unless the markers of state and panes are of the same transaction."""
         status = decode_value("partition", kpis) if kpis else None
         if status != (self.engine.status() if state else None):
             raise StateError(f"partition {self.number}: its panes and its state are of different times: {marker.CURE}")

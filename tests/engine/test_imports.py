@@ -37,7 +37,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 def allowed(module: str) -> bool:
     """Return whether the engine may import a module."""
     top = module.split(".", maxsplit=1)[0]
-    if any(module == ours or module.startswith(ours + ".") for ours in OURS) or top == "msgspec":
+    if any(module == ours or module.startswith(ours + ".") for ours in OURS) or top in {"lz4", "msgspec"}:
         return True
     return top in sys.stdlib_module_names and top not in IMPURE
 
