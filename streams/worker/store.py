@@ -189,7 +189,7 @@ def reader(settings: Settings, group: str) -> Consumer:
         confluent(
             settings.kafka, group_id=group, isolation_level="read_committed", enable_auto_commit=False,
             enable_partition_eof=True, auto_offset_reset="earliest", fetch_wait_max_ms=50, check_crcs=True,
-            max_partition_fetch_bytes=8 << 20, queued_max_messages_kbytes=64 << 10,
+            max_partition_fetch_bytes=8 << 20, queued_max_messages_kbytes=16 << 10,
         ) | {"queued.min.messages": 200_000, "fetch.queue.backoff.ms": 5}
     )  # fmt: skip
 
