@@ -86,8 +86,13 @@ def options(command: F) -> F:
 
 
 @contextmanager
-def counting(settings: Settings, wanted: Wanted, zone: str, output: Path | None = None) -> Iterator[Counted]:
-    """Count what is wanted and give it; the progress is kept beside ``output`` until the block that uses it is done."""
+def counting(
+    settings: Settings, wanted: Wanted, zone: str, output: Path | None = None, like: Plan | None = None
+) -> Iterator[Counted]:
+    """Count what is wanted and give it; the progress is kept beside ``output`` until the block that uses it is done.
+
+    ``like`` ends where another plan does, so that two counts are of the same records.
+    """
     start, end = wanted.range_us(zone)
     for name in wanted.files:
         is_regular(name)
@@ -95,10 +100,11 @@ def counting(settings: Settings, wanted: Wanted, zone: str, output: Path | None 
         if work.plan is not None:
             click.echo(f"going on with {work.folder}", err=True)
         if wanted.files:
-            counted = _of_files(settings.policy, wanted, work)
+            counted = _of_files(settings.policy, wanted, work, like)
         else:
             assert start is not None, "checked with the range"
-            counted = _of_topic(settings, wanted, work, start, end)
+            counted = _of_topic(settings, wanted, work, (start, end), like)
+        counted.plan = work.plan
         tell_refused(counted)
         yield counted
 
@@ -152,20 +158,28 @@ def _with_size(name: str) -> str:
     return f"{Path(name).resolve()}, {Path(name).stat().st_size} bytes" if is_regular(name) else name
 
 
-def _of_files(policy: Policy, wanted: Wanted, work: Work) -> Counted:
-    plan = Plan(now_us=_now_us(), processes=wanted.processes)
+def _of_files(policy: Policy, wanted: Wanted, work: Work, like: Plan | None) -> Counted:
+    plan = Plan(now_us=_now_us() if like is None else like.now_us, processes=wanted.processes)
     with shown(bytes_to_read(wanted.files)) as bar:
         return count_files(wanted.files, policy, wanted.by, work, plan, bar)
 
 
-def _of_topic(settings: Settings, wanted: Wanted, work: Work, start: int, end: int | None) -> Counted:
-    end_us = end if end is not None else work.plan.end_us if work.plan else _now_us() + settings.policy.future
+def _of_topic(
+    settings: Settings, wanted: Wanted, work: Work, ends: tuple[int, int | None], like: Plan | None
+) -> Counted:
+    start, end = ends
+    known = work.plan or like
+    end_us = end if end is not None else known.end_us if known else _now_us() + settings.policy.future
     margin = None if wanted.margin is None else round(wanted.margin * DAY)
     topic = TopicSet(settings.kafka.prefix).events
     asked = Asked(settings.kafka, topic, start, end_us, margin, wanted.incomplete)
     if work.plan is None:
         found = [(span.partition, span.begin, span.end) for span in spans(asked, settings.policy)]
-        work.keep(Plan(now_us=_now_us(), end_us=end_us, spans=found))
+        now_us = _now_us()
+        if like is not None:
+            last, now_us = {number: end for number, _, end in like.spans}, like.now_us
+            found = [(number, begin, last[number]) for number, begin, _ in found if number in last]
+        work.keep(Plan(now_us=now_us, end_us=end_us, spans=found))
     assert work.plan is not None
     with shown(sum(end - begin for _, begin, end in work.plan.spans)) as bar:
         return count_range(asked, settings.policy, wanted.by, wanted.processes, work, bar)

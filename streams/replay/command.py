@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
 from streams.cli import INTERRUPTED
 from streams.configuration import load as load_settings
 from streams.kpis.windows import zone_of
-from streams.replay import outputs, parquet
+from streams.replay import compare, outputs, parquet
 from streams.replay.asking import Wanted, counting, fail_for_garbage, options, range_of
 from streams.replay.atomic import written
 from streams.replay.counted import Counted
@@ -23,6 +23,13 @@ from streams.settings import Settings
 
 FORMATS: Final = (*outputs.FORMATS, "parquet")
 _SUFFIXES: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+
+
+class Target(NamedTuple):
+    """Where the answer goes (None: standard output), and in which format."""
+
+    output: Path | None
+    form: str
 
 
 @click.command
@@ -38,9 +45,17 @@ _SUFFIXES: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson":
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Settings file, instead of the one before `replay`.",
 )
+@click.option("--compare", "comparing", is_flag=True, help="Show only what --config changes, and by how much.")
 @click.pass_obj
 def command(
-    load: Callable[[], Settings], /, output: Path | None, form: str | None, config: Path | None, **given: Any
+    load: Callable[[], Settings],
+    /,
+    output: Path | None,
+    form: str | None,
+    config: Path | None,
+    *,
+    comparing: bool,
+    **given: Any,
 ) -> None:
     """Count a range of the topic, or files, again: exactly what was shown live, or what other settings would have shown.
 
@@ -49,44 +64,72 @@ def command(
 
     Example: centralita replay --from 2026-03-02 --to 2026-03-09 --every 15m --by queue --output week.parquet
 
-    Example: centralita replay --from 2026-03-02 --to 2026-03-03 --config other.toml --every 1h
+    Example: centralita replay --from 2026-03-02 --to 2026-03-03 --every 1h --config other.toml --compare
     """
-    settings = load() if config is None else load_settings(config, os.environ)
     wanted = Wanted(**given)
-    form = _form(form, output)
-    zone = zone_of(settings.policy, wanted.queue)
+    target = _target(form, output, compare.FORMATS if comparing else FORMATS)
+    if comparing and config is None:
+        raise click.UsageError("--compare: expected --config with the settings to compare with")
+    settings = load() if config is None or comparing else load_settings(config, os.environ)
     try:
-        with counting(settings, wanted, zone, output) as counted:
-            _write(counted, settings, wanted, form, output)
+        if comparing:
+            assert config is not None
+            _compare(settings, load_settings(config, os.environ), wanted, target)
+        else:
+            _replay(settings, wanted, target)
     except KeyboardInterrupt:
         click.echo("interrupted" + (": the same command goes on from here" if output is not None else ""), err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
-    fail_for_garbage(counted)
 
 
-def _form(form: str | None, output: Path | None) -> str:
-    """Return the format; raise what is wrong with it before anything is counted."""
+def _target(form: str | None, output: Path | None, forms: tuple[str, ...]) -> Target:
+    """Return where the answer goes; raise what is wrong with it before anything is counted."""
     if form is None:
         form = "table" if output is None else _SUFFIXES.get(output.suffix)
-        if form is None:
-            raise click.UsageError(f"--format: not given, expected one for {output}: {', '.join(FORMATS)}")
+    if form not in forms:
+        seen = f"not given, expected one for {output}" if form is None else f"seen {form}, expected one of"
+        raise click.UsageError(f"--format: {seen}: {', '.join(forms)}")
     if form == "table" and output is not None:
         raise click.UsageError("--format: seen table, which is printed; expected another one for --output")
     if form == "parquet":
         if output is None:
             raise click.UsageError("--format: seen parquet, which is no text; expected --output FILE with it")
         parquet.library()
-    return form
+    return Target(output, form)
 
 
-def _write(counted: Counted, settings: Settings, wanted: Wanted, form: str, output: Path | None) -> None:
+def _replay(settings: Settings, wanted: Wanted, target: Target) -> None:
     zone = zone_of(settings.policy, wanted.queue)
-    query = range_of(counted, wanted, zone)
-    if form == "table":
-        outputs.show(counted.figures.rows(query), wanted.by, settings.policy, zone, counted.watermark)
-        return
-    with written(output) as file:
-        if form == "parquet":
-            parquet.write(file, counted.figures.stretches(query))
+    with counting(settings, wanted, zone, target.output) as counted:
+        query = range_of(counted, wanted, zone)
+        if target.form == "table":
+            outputs.show(counted.figures.rows(query), wanted.by, settings.policy, zone, counted.watermark)
         else:
-            outputs.write(file, form, counted.figures.stretches(query))
+            with written(target.output) as file:
+                if target.form == "parquet":
+                    parquet.write(file, counted.figures.stretches(query))
+                else:
+                    outputs.write(file, target.form, counted.figures.stretches(query))
+    fail_for_garbage(counted)
+
+
+def _compare(before: Settings, after: Settings, wanted: Wanted, target: Target) -> None:
+    """Count under both definitions, the same records, and tell what differs."""
+    zone, other = (zone_of(settings.policy, wanted.queue) for settings in (before, after))
+    beside = None if target.output is None else target.output.with_name(f"{target.output.name}.other")
+    with counting(before, wanted, zone, target.output) as counted:
+        old = _paired(counted, wanted, zone, zone)
+        cut = other if wanted.every in compare.LOCAL else zone  # whose clock local times and stretches are of
+        with counting(after, wanted, cut, beside, counted.plan) as again:
+            found = list(compare.changes(old, _paired(again, wanted, cut, other)))
+            if target.form == "table":
+                compare.show(found, sum(len(row.kpis) for row in old.values()), zone)
+            else:
+                with written(target.output) as file:
+                    compare.write(file, target.form, found)
+    fail_for_garbage(counted)
+
+
+def _paired(counted: Counted, wanted: Wanted, cut: str, zone: str) -> dict[compare.Paired, Any]:
+    name = compare.pairing(wanted.every, zone)
+    return {name(row): row for row in counted.figures.rows(range_of(counted, wanted, cut))}

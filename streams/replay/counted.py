@@ -12,6 +12,7 @@ from streams.kpis.figures import Figures
 from streams.replay.crew import Crew
 from streams.replay.journal import Example, frames
 from streams.replay.shard import MOST_EXAMPLES, Summary, Task, wanted
+from streams.replay.work import Plan
 
 _PANE = b'["pane",'
 
@@ -30,6 +31,8 @@ class Counted:
     """Start of the first interval with a figure."""
     last: int | None = None
     """End of the last one."""
+    plan: Plan | None = None
+    """How it was counted."""
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """Add to the refused."""

@@ -65,7 +65,7 @@ def show(rows: Sequence[Row], by: str | None, policy: Policy, zone: str, waterma
     for number, part in enumerate(parts(places, figures, console.width if console.is_terminal else _WIDEST)):
         table = _table(places, part, total)
         table.title = title if number == 0 else None
-        _print(console, table)
+        show_whole(table)
     console.print(_caption(policy, zone, watermark_us), style="dim italic", soft_wrap=True, highlight=False)
 
 
@@ -94,15 +94,15 @@ def _columns(rows: Sequence[Row], by: str | None, zone: str) -> tuple[str | None
     With all or by queue or channel the ledger is shown: waiting at start + entered = answered + abandoned + flowed out + waiting.
     """
     stretches = {(row.start, row.end) for row in rows}
-    title = " to ".join(_moment(text, zone) for text in next(iter(stretches))) if len(stretches) == 1 else None
+    title = " to ".join(local(text, zone) for text in next(iter(stretches))) if len(stretches) == 1 else None
     times = [
-        Column("from", [_moment(row.start, zone) for row in rows]),
-        Column("to", [_moment(row.end, zone) for row in rows]),
+        Column("from", [local(row.start, zone) for row in rows]),
+        Column("to", [local(row.end, zone) for row in rows]),
     ]
     who = [Column(by, [_who(row, by) or _TOTAL for row in rows])] if by else []
     start = [Column("waiting at start", [_waiting_at_start(row) for row in rows])]
     figures = [
-        Column(BY_ID[kpi].name, [_cell(row.kpis[kpi]) for row in rows])
+        Column(BY_ID[kpi].name, [cell(row.kpis[kpi]) for row in rows])
         for kpi in COLUMNS
         if any(row.kpis[kpi].value is not None for row in rows)
     ]
@@ -122,8 +122,9 @@ def _table(places: Sequence[Column], figures: Sequence[Column], total: Sequence[
     return table
 
 
-def _print(console: Console, table: Table) -> None:
+def show_whole(table: Table) -> None:
     """Print a table whole: a figure cut short would be another figure."""
+    console = Console()
     needed = Console(width=_WIDEST).measure(table).maximum
     Console(width=max(console.width if console.is_terminal else 0, needed)).print(table, "")
 
@@ -133,9 +134,9 @@ def _who(row: Row, by: str | None) -> str | None:
     return row.queue if by == "queue" else row.channel if by == "channel" else row.value
 
 
-def _moment(text: str, zone: str) -> str:
-    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
-    return local.strftime("%Y-%m-%d %H:%M")
+def local(text: str, zone: str) -> str:
+    """Return a time (RFC 3339) as the clock of a zone shows it, without seconds."""
+    return f"{datetime.fromisoformat(text).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
 
 
 def _waiting_at_start(row: Row) -> str:
@@ -148,10 +149,10 @@ def _waiting_at_start(row: Row) -> str:
     return f"{round(waiting - (entered or 0) + (answered or 0) + (abandoned or 0) + (flowed_out or 0)):,}"
 
 
-def _cell(figure: Figure) -> str:
+def cell(figure: Figure) -> str:
     r"""Return a figure as people read it.
 
-    >>> _cell(Figure(0.1234, 1, 8, "ratio", "final")), _cell(Figure(None, 0, 0, "s", "final")), _cell(Figure(75.4, 1, 1, "s", "final"))
+    >>> cell(Figure(0.1234, 1, 8, "ratio", "final")), cell(Figure(None, 0, 0, "s", "final")), cell(Figure(75.4, 1, 1, "s", "final"))
     ('12.3\xa0%', '--', '1:15')
     """
     if figure.value is None:

@@ -175,7 +175,7 @@ def last_event(asked: Asked, policy: Policy) -> int:
 
 
 def count_range(asked: Asked, policy: Policy, by: str | None, processes: int, work: Work, bar: Bar) -> Counted:
-    """Return what the spans of the work's plan hold, as of now: who still waits, waits since then."""
+    """Return what the spans of the work's plan hold, as of when it began: who still waits, waits at that time."""
     assert work.plan is not None
     counted = Counted(figures_of(policy))
     task = Task(kept(policy, by), by, str(work.folder), work.resumable)
@@ -183,7 +183,7 @@ def count_range(asked: Asked, policy: Policy, by: str | None, processes: int, wo
     found = [Span(*span) for span in work.plan.spans]
     jobs = [ReadJob(asked.kafka, asked.topic, share, until, task) for share in shares(found, processes)]
     with Crew(read, jobs) as crew:
-        gather(crew, task, crew.summaries(partial(_show, bar)), counted, time.time_ns() // 1_000)
+        gather(crew, task, crew.summaries(partial(_show, bar)), counted, work.plan.now_us)
     counted.examples = [
         example._replace(place=f"partition {example.partition}, offset {example.offset}")
         for example in counted.examples
