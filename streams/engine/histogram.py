@@ -11,7 +11,9 @@ VLDB 2019) with HdrHistogram's linear steps within an octave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import accumulate
 from math import ceil, floor, frexp, ldexp
 
 STEPS = 128
@@ -47,16 +49,24 @@ def middle(index: int) -> float:
     return ldexp(0.5 + (step + 0.5) / (2 * STEPS), exponent)
 
 
-def quantile(counts: Mapping[int, int] | Iterable[tuple[int, int]], q: float) -> float | None:
-    """Return the ``q``-quantile in seconds (the value of rank floor(q (n - 1))), or None when there is none.
+class Ranks:
+    """The counts of a histogram in the order of its buckets, to find any number of quantiles."""
 
-    >>> quantile({bucket(1_000_000): 1, bucket(3_000_000): 1}, 0.5) == middle(bucket(1_000_000))
-    True
-    """
-    pairs = sorted(counts.items() if isinstance(counts, Mapping) else counts)
-    rank = floor(q * (sum(count for _, count in pairs) - 1))
-    for index, count in pairs:
-        if count > rank:
-            return middle(index)
-        rank -= count
-    return None
+    __slots__ = ("_indices", "_passed")
+
+    def __init__(self, counts: Mapping[int, int]) -> None:
+        self._indices = sorted(counts)
+        self._passed = list(accumulate(counts[index] for index in self._indices))
+
+    def __len__(self) -> int:
+        return self._passed[-1] if self._passed else 0
+
+    def quantile(self, q: float) -> float | None:
+        """Return the ``q``-quantile in seconds (the value of rank floor(q (n - 1))), or None when there is none.
+
+        >>> Ranks({bucket(1_000_000): 1, bucket(3_000_000): 1}).quantile(0.5) == middle(bucket(1_000_000))
+        True
+        """
+        if not self._passed:
+            return None
+        return middle(self._indices[bisect_right(self._passed, floor(q * (len(self) - 1)))])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -32,13 +31,13 @@ class AgentStatus(NamedTuple):
 class Told:
     """An agent as it was told of last. Its time in states is added up once, when first asked for."""
 
-    __slots__ = ("_starts", "_states", "_sums", "now", "slices")
+    __slots__ = ("_starts", "_states", "_sums", "now", "own", "shared")
 
     def __init__(self, name: str, now: AgentNow) -> None:
         self.now = now
-        own = (Slice(None, None), Slice(None, None, "agent", name))
-        self.slices = (*own, *(Slice(None, queue) for queue in dict.fromkeys(now.queues)))
-        """What its time counts for: everybody's, its own, and that of its queues."""
+        self.own = Slice(None, None, "agent", name)
+        self.shared = (Slice(None, None), *(Slice(None, queue) for queue in dict.fromkeys(now.queues)))
+        """What its time counts for beside its own: everybody's, and that of its queues."""
         self._starts: list[int] = []
         self._states: list[str] = []
         self._sums: list[int] = []
@@ -104,7 +103,7 @@ class AgentsTold:
 
     def _count(self, told: Told, sign: int) -> None:
         if told.now.state != "offline":
-            for queue in {of.queue for of in told.slices}:
+            for queue in {of.queue for of in told.shared}:
                 self._signed_in[queue] += sign
 
     def signed_in(self, queue: str | None) -> int:
@@ -121,9 +120,11 @@ class AgentsTold:
     def time(self, query: Query, begin: int, until: int, *, sliding: bool) -> Iterator[tuple[Slice, int, int]]:
         """Yield the time of states that still go on, in sliding windows of all states: slice, start and bundle."""
         found: dict[tuple[Slice, int], int] = {}
-        wanted = partial(asked, query)
+        whole = query.queue is None and query.channel is None
         for told in self._told.values():
-            slices = [of for of in told.slices if wanted(of)]
+            slices: Sequence[Slice] = told.shared if query.by != "agent" else (told.own, *told.shared)
+            if not whole:
+                slices = [of for of in slices if asked(query, of)]
             if slices:
                 for start, bundle in _parts(query, told, begin, until, sliding=sliding):
                     for of in slices:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from schemas.rows import Figure
-from streams.engine.histogram import quantile
+from streams.engine.histogram import Ranks
 from streams.engine.measures import unpack
 from streams.engine.policy import Policy, QueuePolicy
 from streams.kpis.panes import Total
@@ -29,6 +29,7 @@ def figures(
     for total in parts.values():
         together.add(total)
     sums = unpack(together.bundle)
+    ranks: dict[str, Ranks] = {}
     found = {}
     for kpi in KPIS:
         if kpi.crediting == "now":
@@ -39,7 +40,9 @@ def figures(
         elif kpi.id == "service_level":
             found[kpi.id] = _service_level(measures, policy, status, live=live)
         elif kpi.histogram is not None:
-            found[kpi.id] = _percentile(kpi, together.counts.get(kpi.histogram, {}), status)
+            if kpi.histogram not in ranks:
+                ranks[kpi.histogram] = Ranks(together.counts.get(kpi.histogram, {}))
+            found[kpi.id] = _percentile(kpi, ranks[kpi.histogram], status)
         else:
             found[kpi.id] = _ratio(kpi, sums, status)
     return found
@@ -64,8 +67,8 @@ def _scaled(amount: int, scale: int) -> float:
     return amount if scale == 1 else amount / scale
 
 
-def _percentile(kpi: Kpi, counts: Mapping[int, int], status: str) -> Figure:
-    return Figure(quantile(counts, kpi.quantile or 0.0), None, sum(counts.values()), kpi.unit, status)
+def _percentile(kpi: Kpi, ranks: Ranks, status: str) -> Figure:
+    return Figure(ranks.quantile(kpi.quantile or 0.0), None, len(ranks), kpi.unit, status)
 
 
 def _service_level(

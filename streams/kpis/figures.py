@@ -168,14 +168,15 @@ class Figures:
                 for group in belongs(of, start, SLIDING):
                     groups.setdefault(group, {}).setdefault(of.queue, Total()).bundle += bundle
         found = statuses(query, end, self.policy, self._partitions, self.idle)
-        waiting = waiting_at(self.waiting(), growth, query, groups)
+        now_waiting = self.waiting()
+        waiting = waiting_at(now_waiting, growth, query, groups)
         total = groups.pop(TOTAL)
         for group, parts in [*sorted(groups.items(), key=_by_name), (TOTAL, total)]:
             by = query.by if group != TOTAL else None
             kpis = _NOTHING
             if self.has_begun:
                 kpis = figures(parts, self.policy, by, found, live=query.live, timed=is_timed(query, by))
-                kpis |= self._of_the_moment(query, end, group, by, waiting.get(group))
+                kpis |= self._of_the_moment(query, end, group, by, waiting.get(group), now_waiting)
             channel, queue, breakdown, value = group
             yield Row(
                 rfc3339(begin), rfc3339(end), channel or query.channel, queue or query.queue, breakdown, value,
@@ -229,14 +230,14 @@ class Figures:
         return query.now_us if query.live else self.watermark_us or 0
 
     def _of_the_moment(
-        self, query: Query, end: int, group: Group, by: str | None, waiting: int | None
+        self, query: Query, end: int, group: Group, by: str | None, waiting: int | None, now: list[WaitingNow]
     ) -> dict[str, Figure]:
         """Return the figures that are of the moment at which the stretch ends."""
         status = "open" if end > self._clock(query) else "final"
         asked = by in {None, "queue", "channel"}
         longest = agents = None
         if query.live and asked and end > query.now_us:
-            longest = self._longest_wait(query, group)
+            longest = _longest_wait(query, group, now)
             agents = (
                 self._agents.signed_in(group[1] or query.queue) if by != "channel" and query.channel is None else None
             )
@@ -246,14 +247,15 @@ class Figures:
             "agents": Figure(agents, agents, None, "count", status),
         }
 
-    def _longest_wait(self, query: Query, group: Group) -> float | None:
-        channel, queue = group[0] or query.channel, group[1] or query.queue
-        starts = [
-            place.longest_since_us
-            for place in self.waiting()
-            if place.longest_since_us is not None and channel in {None, place.channel} and queue in {None, place.queue}
-        ]
-        return max(0, query.now_us - min(starts)) / SECOND if starts else None
+
+def _longest_wait(query: Query, group: Group, waiting: list[WaitingNow]) -> float | None:
+    channel, queue = group[0] or query.channel, group[1] or query.queue
+    starts = [
+        place.longest_since_us
+        for place in waiting
+        if place.longest_since_us is not None and channel in {None, place.channel} and queue in {None, place.queue}
+    ]
+    return max(0, query.now_us - min(starts)) / SECOND if starts else None
 
 
 def _replace(parts: dict[Any, dict[int, Any]], key: Any, partition: int, value: Any) -> None:

@@ -9,9 +9,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from schemas.panes import Pane, decode_value
-from streams.engine.measures import SHIFT
 from streams.engine.slices import Slice
+from streams.engine.stretch import told
 
 Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
@@ -152,8 +151,10 @@ class PaneStore:
 def _sums(parts: dict[int, bytes]) -> dict[int, Total]:
     sums: dict[int, Total] = {}
     for key, value in parts.items():
-        pane: Pane = decode_value("pane", value)
-        total = sums.setdefault(key >> _PARTITIONS, Total())
-        total.bundle += sum(count << SHIFT[measure] for measure, count in pane.measures.items())
-        total.count(pane.histograms)
+        bundle, histograms = told(value)
+        total = sums.get(key >> _PARTITIONS)
+        if total is None:
+            total = sums[key >> _PARTITIONS] = Total()
+        total.bundle += bundle
+        total.count(histograms)
     return sums

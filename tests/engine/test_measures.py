@@ -9,7 +9,7 @@ from math import floor
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.engine.histogram import ZERO, bucket, middle, quantile, upper
+from streams.engine.histogram import ZERO, Ranks, bucket, middle, upper
 from streams.engine.measures import COUNT, MEASURES, pack, unpack
 
 TEN_YEARS = 10 * 366 * 86_400 * 1_000_000
@@ -96,7 +96,7 @@ def test_whole_seconds_are_a_buckets_upper_end(seconds: int) -> None:
 @given(st.lists(durations, min_size=1), st.sampled_from([0.0, 0.5, 0.9, 0.95, 0.99, 1.0]))
 def test_percentiles_are_within_a_percent_of_the_exact_ones(waits: list[int], q: float) -> None:
     """Against the value of rank floor(q (n - 1)) of the sorted waits."""
-    found = quantile(Counter(map(bucket, waits)), q)
+    found = Ranks(Counter(map(bucket, waits))).quantile(q)
     exact = Fraction(sorted(waits)[floor(q * (len(waits) - 1))], 1_000_000)
     assert found is not None
     assert abs(Fraction(found) - exact) <= exact / 100
@@ -104,7 +104,7 @@ def test_percentiles_are_within_a_percent_of_the_exact_ones(waits: list[int], q:
 
 def test_there_is_no_percentile_of_nothing() -> None:
     """None, and not 0."""
-    assert quantile({}, 0.5) is None
+    assert Ranks({}).quantile(0.5) is None
 
 
 @given(st.lists(durations), st.lists(durations))
