@@ -67,6 +67,8 @@ class PartitionStatus(Struct, frozen=True):
     graduated: int = 0
 
 
+PANE = b'["pane",'
+"""How the keys of panes begin."""
 KINDS: dict[str, type[Struct]] = {
     "pane": Pane,
     "waiting": Waiting,
@@ -82,6 +84,25 @@ def decode_key(key: bytes) -> tuple[Any, ...]:
     """Return a record's key as a tuple; its first item is the kind."""
     decoded: tuple[Any, ...] = _keys.decode(key)
     return decoded
+
+
+def split_pane_key(key: bytes) -> tuple[int, int, bytes]:
+    """Return length and start (seconds) of a pane's key, and what it is cut by, still encoded: for `decode_cut`.
+
+    >>> split_pane_key(b'["pane",900,1700000100,"call","sales",null,null]')
+    (900, 1700000100, b'"call","sales",null,null]')
+    """
+    _, length, start, cut = key.split(b",", 3)
+    return int(length), int(start), cut
+
+
+def decode_cut(cut: bytes) -> tuple[str | None, ...]:
+    """Return channel, queue, breakdown and value.
+
+    >>> decode_cut(b'"call","sales",null,null]')
+    ('call', 'sales', None, None)
+    """
+    return decode_key(b"[" + cut)
 
 
 def decode_value(kind: str, value: bytes) -> Any:

@@ -8,10 +8,9 @@ behind the watermark than their retention are dropped, and what is still credite
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
+from schemas.panes import PANE, decode_cut, split_pane_key
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Days, Policy, Retention
@@ -21,8 +20,6 @@ from streams.engine.stretch import CODES, Histograms, Stretch
 
 Changed = dict[tuple[int, int], set[int]]
 """Slices that changed, by (length, start) of their pane."""
-PANE: Final = b'["pane",'
-"""How the keys of panes' records begin."""
 _NEVER = 1 << 62
 _RESTING = HOUR
 """A stretch that ended, or was rolled up, so long before the watermark is sealed."""
@@ -95,7 +92,7 @@ class Panes:
         self._sliding_from = _NEVER if policy.retention.sliding == 0 else -_NEVER
         """What is credited to an earlier time reaches no sliding pane any more."""
         self._dropped: dict[int, int] = {}
-        self._names: dict[bytes, int] = {}
+        self._cuts: dict[bytes, int] = {}
         """Slices by the end of their records' keys, while restoring."""
         self._restored = 0
 
@@ -271,14 +268,14 @@ class Panes:
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Take a pane back from its record, or its deletion; of several with the same key the last one counts."""
         try:
-            _, length, start, name = key.split(b",", 3)
-            number = self._names.get(name)
+            length, start, cut = split_pane_key(key)
+            number = self._cuts.get(cut)
             if number is None:
-                number = self._names[name] = self._slices.number(Slice(*msgspec.json.decode(b"[" + name)))
-            at = (int(length) * SECOND, int(start) * SECOND)
+                number = self._cuts[cut] = self._slices.number(Slice(*decode_cut(cut)))
         except (ValueError, TypeError) as error:
             message = "a pane's key cannot be read"
             raise StateCorruptError(message) from error
+        at = length * SECOND, start * SECOND
         stretch = self.stretches.get(at)
         if stretch is None:
             stretch = self.stretches[at] = Stretch()
@@ -289,7 +286,7 @@ class Panes:
 
     def restored(self) -> None:
         """Be ready after all records were taken."""
-        self._names = {}
+        self._cuts = {}
         self._seal(_NEVER)
 
     def _seal(self, watermark: int) -> None:

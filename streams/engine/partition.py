@@ -17,13 +17,13 @@ from schemas.business import CostAccrued
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import microseconds
-from schemas.panes import PartitionStatus, decode_key, decode_value
+from schemas.panes import PANE, PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
 from streams.engine.calls import CHANNEL, FACTS, NOTED
 from streams.engine.contributions import Contributions
 from streams.engine.gauges import EventCounters
 from streams.engine.marker import MARKER, Marker, PolicyChangedError, StateCorruptError, fingerprint
-from streams.engine.panes import PANE, Panes
+from streams.engine.panes import Panes
 from streams.engine.policy import SECOND, Policy
 from streams.engine.records import AGENT, CONTACT, Changes, Record, Refusal, event_of, key_of, split_contact_key
 from streams.engine.slices import Slices

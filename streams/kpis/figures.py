@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from schemas.fields import rfc3339
-from schemas.panes import Counters, PartitionStatus, Waiting, decode_key, decode_value
+from schemas.panes import PANE, Counters, PartitionStatus, Waiting, decode_key, decode_value
 from schemas.rows import Figure, Row
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
@@ -59,10 +59,10 @@ class Figures:
 
     def load(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take a record of the KPI topic; it replaces the earlier one of its key and partition."""
-        kind, *name = decode_key(key)
-        if kind == "pane":
-            self._panes.load(partition, name, value)
+        if key.startswith(PANE):
+            self._panes.load(partition, key, value)
             return
+        kind, *name = decode_key(key)
         decoded = None if value is None else decode_value(kind, value)
         if kind == "waiting":
             _replace(self._waiting, (name[0], name[1]), partition, decoded)

@@ -6,9 +6,10 @@ A part replaces the earlier one of the same partition, so reading a topic again,
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from schemas.panes import decode_cut, split_pane_key
 from streams.engine.slices import Slice
 from streams.engine.stretch import told
 
@@ -60,23 +61,26 @@ class PaneStore:
     """All panes read so far."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Slice, int] = {}
+        self._numbers: dict[bytes, int] = {}
+        """Slices by the end of their records' keys."""
         self.slices: list[Slice] = []
         self._queues: set[str | None] = set()
         self._stretches: dict[int, dict[int, Stretch]] = {}
         self._decoded: OrderedDict[tuple[int, int], None] = OrderedDict()
 
-    def load(self, partition: int, name: Sequence[object], value: bytes | None) -> None:
-        """Take a pane's record; ``name`` is its decoded key after "pane"."""
-        length, start, *rest = name
-        of = Slice(*rest)  # type: ignore[arg-type]
-        number = self._numbers.get(of)
+    def load(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Take a pane's record."""
+        length, start, cut = split_pane_key(key)
+        number = self._numbers.get(cut)
         if number is None:
-            number = self._numbers[of] = len(self.slices)
+            number = self._numbers[cut] = len(self.slices)
+            of = Slice(*decode_cut(cut))
             self.slices.append(of)
             self._queues.add(of.queue)
-        stretches = self._stretches.setdefault(int(length), {})  # type: ignore[call-overload]
-        self._put(stretches, int(start), number << _PARTITIONS | partition, of.breakdown, value)  # type: ignore[call-overload]
+        stretches = self._stretches.get(length)
+        if stretches is None:
+            stretches = self._stretches[length] = {}
+        self._put(stretches, start, number << _PARTITIONS | partition, self.slices[number].breakdown, value)
 
     def _put(
         self, stretches: dict[int, Stretch], start: int, key: int, breakdown: str | None, value: bytes | None
