@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -61,13 +61,20 @@ class Wanted(NamedTuple):
 def options(command: F) -> F:
     """Give a command the options of `Wanted`, under its fields' names."""
     given = (
-        click.argument("files", nargs=-1, metavar="[FILE]..."),
-        click.option("--from", "start", metavar="TIME", help="Begin here; needed for a range of the topic."),
-        click.option("--to", "end", metavar="TIME", help="End before this time; default: after the last event."),
         click.option(
             "--every", type=click.Choice(EVERY), default="all", show_default=True, help="Cut the range into stretches."
         ),
         click.option("--by", type=click.Choice(BY), help="A row for each of these, and the total."),
+    )
+    return range_options(_decorated(command, given))
+
+
+def range_options(command: F) -> F:
+    """Give a command the options of `Wanted` that say what is counted."""
+    given = (
+        click.argument("files", nargs=-1, metavar="[FILE]..."),
+        click.option("--from", "start", metavar="TIME", help="Begin here; needed for a range of the topic."),
+        click.option("--to", "end", metavar="TIME", help="End before this time; default: after the last event."),
         click.option("--channel", help="Only this channel."),
         click.option("--queue", help="Only this queue."),
         click.option(
@@ -80,6 +87,10 @@ def options(command: F) -> F:
         ),
         click.option("--incomplete", is_flag=True, help="Count what is left where the topic's log begins too late."),
     )  # fmt: skip
+    return _decorated(command, given)
+
+
+def _decorated(command: F, given: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(given):
         command = option(command)
     return command

@@ -139,6 +139,11 @@ def local(text: str, zone: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
 
 
+def clock(text: str, zone: str) -> str:
+    """Return a time (RFC 3339) as the clock of a zone shows it, to the millisecond."""
+    return f"{datetime.fromisoformat(text).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+
 def _waiting_at_start(row: Row) -> str:
     """Return who waited when the stretch began, by the ledger."""
     entered, answered, abandoned, flowed_out, waiting = (

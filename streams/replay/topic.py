@@ -13,28 +13,29 @@ Event time decides what belongs. What has to be read is a longer stretch of the 
     |------------------|=================|--------------------------|
     seek by arrival                                   stop by watermark
 
-Only committed records are read, their checksums looked at; consumer groups are not touched.
+Only committed records are read; consumer groups are not touched.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.fields import rfc3339
 from streams.engine.agents import LONGEST_STATE
-from streams.engine.partition import Record
 from streams.engine.policy import HOUR, INTERVAL, Policy
 from streams.errors import BrokerError, InputError, TopicError
-from streams.kafka import confluent
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Crew, child
 from streams.replay.files import Bar
+from streams.replay.reading import PATIENCE, Reading, Span, record_of
+from streams.replay.reading import consumer as connect
 from streams.replay.shard import Shard, Task, kept
 from streams.replay.work import Work
 from streams.settings import KafkaSettings
@@ -42,20 +43,8 @@ from streams.settings import KafkaSettings
 BEFORE: Final = 12 * HOUR
 """Read before the range in addition to the longest wait: conversations that began before it."""
 _TIMEOUT: Final = 15.0
-_RECORDS: Final = 5_000
-_PATIENCE: Final = 0.1
 _NO_LEADER_YET: Final = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
 """What is said of a topic that was made a moment ago."""
-_SILENCE: Final = 60.0
-"""Seconds without a record after which the broker is taken for lost."""
-
-
-class Span(NamedTuple):
-    """Offsets of one partition, the end not included."""
-
-    partition: int
-    begin: int
-    end: int
 
 
 class ReadJob(NamedTuple):
@@ -86,14 +75,14 @@ def spans(asked: Asked, policy: Policy) -> list[Span]:
     """Return which offsets have to be read; raise InputError when there is nothing, or when the log no longer has all of it."""
     deadline = time.monotonic() + _TIMEOUT
     while True:
-        consumer = _consumer(asked.kafka)
+        consumer = connect(asked.kafka)
         try:
             found = _offsets(consumer, asked, policy)
             break
         except KafkaException as error:
             if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
                 raise BrokerError(f"Kafka at {asked.kafka.bootstrap} does not answer: {error.args[0].str()}") from None
-            time.sleep(_PATIENCE)
+            time.sleep(PATIENCE)
         finally:
             consumer.close()
     if not found:
@@ -142,7 +131,7 @@ def _arrival(consumer: Any, place: TopicPartition) -> int:
     deadline = time.monotonic() + _TIMEOUT
     try:
         while time.monotonic() < deadline:
-            message = consumer.poll(_PATIENCE)
+            message = consumer.poll(PATIENCE)
             if message is not None and message.error() is None:
                 arrived: int = message.timestamp()[1]
                 return arrived * 1_000
@@ -219,59 +208,15 @@ def read(connection: Connection, job: ReadJob) -> None:
 
 def _read(job: ReadJob, connection: Connection) -> Shard:
     shard = Shard(job.task)
-    begins = {span.partition: max(span.begin, shard.open(span.partition)) for span in job.spans}
-    open_spans = {span.partition: span for span in job.spans if begins[span.partition] < span.end}
-    connection.send((sum(begins[span.partition] - span.begin for span in job.spans), 0))
-    consumer = _consumer(job.kafka)
-    try:
-        consumer.assign([TopicPartition(job.topic, number, begins[number]) for number in open_spans])
-        while open_spans:
-            messages = _consume(job, consumer)
-            for number, records, done in _by_partition(messages, open_spans):
-                shard.take(number, records)
-                connection.send((len(records), len(records)))
-                if done or shard.watermark(number) > job.until_us:
-                    del open_spans[number]
-                    consumer.incremental_unassign([TopicPartition(job.topic, number)])
-    finally:
-        consumer.close()
+    spans = [span._replace(begin=max(span.begin, shard.open(span.partition))) for span in job.spans]
+    connection.send((_size(job.spans) - _size(spans), 0))
+    with closing(Reading(job.kafka, job.topic, spans)) as reading:
+        for number, messages in reading:
+            shard.take(number, [record_of(message) for message in messages])
+            connection.send((len(messages), len(messages)))
+            if shard.watermark(number) > job.until_us:
+                reading.stop(number)
     return shard
-
-
-def _consume(job: ReadJob, consumer: Any) -> list[Message]:
-    """Return records, or raise BrokerError when none come for too long."""
-    deadline = time.monotonic() + _SILENCE
-    messages: list[Message] = []
-    while not messages:
-        # It returns when it has as many as asked for, or the time is over: a short one, for the end of the log.
-        messages = consumer.consume(_RECORDS, _PATIENCE)
-        if time.monotonic() > deadline:
-            raise BrokerError(f"Kafka at {job.kafka.bootstrap} gave nothing for {_SILENCE:.0f} s")
-    for message in messages:
-        error = message.error()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - has no public name
-            place = f"partition {message.partition()}, offset {message.offset()}"
-            raise BrokerError(f"{job.topic}: {place}: cannot be read: {error.str()}")
-    return messages
-
-
-def _by_partition(messages: Sequence[Message], open_spans: dict[int, Span]) -> list[tuple[int, list[Record], bool]]:
-    """Return the records of each partition up to its end, and whether that is reached (control records may be the last)."""
-    found: dict[int, list[Record]] = {}
-    done: set[int] = set()
-    for message in messages:
-        number = message.partition()
-        span = open_spans.get(number)
-        if span is None:
-            continue
-        records = found.setdefault(number, [])
-        if message.error() is not None or message.offset() >= span.end:
-            done.add(number)
-            continue
-        records.append(Record(message.offset(), message.timestamp()[1] * 1_000, message.key(), message.value()))
-        if message.offset() + 1 == span.end:
-            done.add(number)
-    return [(number, records, number in done) for number, records in found.items()]
 
 
 def _partitions(consumer: Consumer, topic: str) -> list[int]:
@@ -283,14 +228,3 @@ def _partitions(consumer: Consumer, topic: str) -> list[int]:
 
 def _longest_wait(policy: Policy) -> int:
     return max(limits.maximum_wait for limits in (policy.defaults, *policy.queues.values()))
-
-
-def _consumer(kafka: KafkaSettings) -> Any:
-    """Return a consumer that reads what is committed, and whose group nobody ever hears of."""
-    return Consumer(
-        confluent(
-            kafka, group_id="centralita-replay", isolation_level="read_committed", enable_auto_commit=False,
-            enable_auto_offset_store=False, enable_partition_eof=True, auto_offset_reset="error",
-            queued_max_messages_kbytes=32 << 10, check_crcs=True,
-        ) | {"log_level": 0}
-    )  # fmt: skip
