@@ -24,9 +24,9 @@ from streams.board import metrics
 from streams.board.levels import ACTION, ATTENTION, goals
 from streams.board.view import View
 from streams.engine.histogram import upper
-from streams.engine.policy import SECOND
+from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
-from streams.kpis.figures import Figures, Query
+from streams.kpis.figures import Figures, Histogram, Query
 
 _LET_GO = 0.005
 """Seconds: a lock that is taken again at once is had by nobody else."""
@@ -52,7 +52,12 @@ class Exporter(Collector):
         with feed.lock:
             if not feed.ready or not feed.figures.has_begun:
                 return
-            found = [*self._counters(), *self._now(), *self._policy(), *self._alarms()]
+            found = [
+                *self._counters(),
+                *self._now(),
+                *limits(self._view.feed.figures.queues(), self._view.policy),
+                *self._alarms(),
+            ]
         yield from found
         yield from self._windows()
 
@@ -76,9 +81,9 @@ class Exporter(Collector):
         events = CounterMetricFamily(
             metrics.EVENTS, "Events counted, by kind; duplicates count once", labels=[*metrics.PLACE, "event"]
         )
-        for (channel, queue), kinds in sorted(figures.counters().items(), key=lambda item: _place(*item[0])):
+        for (channel, queue), kinds in sorted(figures.counters().items(), key=lambda item: place_labels(*item[0])):
             for kind, count in sorted(kinds.items()):
-                events.add_metric([*_place(channel, queue), kind], count)
+                events.add_metric([*place_labels(channel, queue), kind], count)
         yield events
         statuses = figures.partitions()
         duplicate = CounterMetricFamily(metrics.DUPLICATE, "Records whose event was known already")
@@ -111,7 +116,7 @@ class Exporter(Collector):
             labels=metrics.PLACE,
         )
         for place in figures.waiting():
-            labels = _place(place.channel, place.queue)
+            labels = place_labels(place.channel, place.queue)
             waiting.add_metric(labels, place.count)
             if place.longest_since_us is not None:
                 longest.add_metric(labels, place.longest_since_us / SECOND)
@@ -131,17 +136,6 @@ class Exporter(Collector):
                 since.add_metric([agent.agent, agent.state], agent.since_us / SECOND)
             yield since
 
-    def _policy(self) -> Iterator[Metric]:
-        target = GaugeMetricFamily(metrics.TARGET, "Service level aimed at", labels=metrics.PLACE)
-        threshold = GaugeMetricFamily(metrics.THRESHOLD, "T of the service level", labels=metrics.PLACE)
-        short = GaugeMetricFamily(metrics.SHORT, "Abandons with at most this wait are short", labels=metrics.PLACE)
-        for place in self._view.feed.figures.waiting():
-            labels, policy = _place(place.channel, place.queue), self._view.policy.of(place.queue)
-            target.add_metric(labels, policy.target)
-            threshold.add_metric(labels, policy.threshold / SECOND)
-            short.add_metric(labels, policy.short_abandon / SECOND)
-        yield from (target, threshold, short)
-
     def _alarms(self) -> Iterator[Metric]:
         bound = GaugeMetricFamily(
             metrics.BOUND,
@@ -152,7 +146,7 @@ class Exporter(Collector):
             metrics.MINIMUM, "A ratio or mean of fewer alarms nobody", labels=[*metrics.PLACE, "kpi"]
         )
         for place in self._view.feed.figures.waiting():
-            labels = _place(place.channel, place.queue)
+            labels = place_labels(place.channel, place.queue)
             for name, goal in goals(self._view.policy.of(place.queue), self._view.alarms).items():
                 bound.add_metric([*labels, name, ATTENTION], goal.attention)
                 bound.add_metric([*labels, name, ACTION], goal.action)
@@ -161,10 +155,10 @@ class Exporter(Collector):
 
     def _windows(self) -> Iterator[Metric]:
         rows = {name: self._rows(name, "queue") for name in metrics.WINDOWS}
-        yield from _families(rows, metrics.WINDOWED, lambda row: _place(row.channel, row.queue))
+        yield from families(rows, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
         if self._agents:
             by_agent = {name: self._rows(name, "agent") for name in metrics.WINDOWS}
-            yield from _families(by_agent, ("agent", "window"), lambda row: [row.value or ""], "_by_agent")
+            yield from families(by_agent, ("agent", "window"), lambda row: [row.value or ""], "_by_agent")
         yield from self._histograms()
 
     def _query(self, by: str) -> Query:
@@ -176,16 +170,37 @@ class Exporter(Collector):
         return rows[:-1]  # the total is the sum that Prometheus can make itself
 
     def _histograms(self) -> Iterator[Metric]:
-        for histogram, (name, text) in metrics.HISTOGRAMS.items():
-            family = GaugeHistogramMetricFamily(name, text, labels=metrics.WINDOWED)
+        for histogram in metrics.HISTOGRAMS:
+            found = {}
             for span in metrics.WINDOWS:
                 with self._figures() as figures:
-                    places = list(zones.histograms(span, self._query("queue"), figures, histogram))
-                for place in places:
-                    threshold = self._view.policy.of(place.queue).threshold / SECOND
-                    labels = [*_place(place.channel, place.queue), span]
-                    family.add_metric(labels, cumulative(place.counts, threshold), gsum_value=place.sum_us / SECOND)
-            yield family
+                    found[span] = list(zones.histograms(span, self._query("queue"), figures, histogram))
+            yield waits(histogram, found, self._view.policy)
+
+
+def limits(places: Iterable[tuple[str, str]], policy: Policy) -> Iterator[Metric]:
+    """Yield what the definitions say of each channel and queue: aim, T and short abandons."""
+    target = GaugeMetricFamily(metrics.TARGET, "Service level aimed at", labels=metrics.PLACE)
+    threshold = GaugeMetricFamily(metrics.THRESHOLD, "T of the service level", labels=metrics.PLACE)
+    short = GaugeMetricFamily(metrics.SHORT, "Abandons with at most this wait are short", labels=metrics.PLACE)
+    for channel, queue in places:
+        labels, own = place_labels(channel, queue), policy.of(queue)
+        target.add_metric(labels, own.target)
+        threshold.add_metric(labels, own.threshold / SECOND)
+        short.add_metric(labels, own.short_abandon / SECOND)
+    yield from (target, threshold, short)
+
+
+def waits(histogram: str, found: Mapping[str, Iterable[Histogram]], policy: Policy) -> Metric:
+    """Return the family of a histogram, of which each window has those of its queues."""
+    name, text = metrics.HISTOGRAMS[histogram]
+    family = GaugeHistogramMetricFamily(name, text, labels=metrics.WINDOWED)
+    for span, places in found.items():
+        for place in places:
+            counts = cumulative(place.counts, policy.of(place.queue).threshold / SECOND)
+            labels = [*place_labels(place.channel, place.queue), span]
+            family.add_metric(labels, counts, gsum_value=place.sum_us / SECOND)
+    return family
 
 
 def cumulative(counts: Mapping[int, int], threshold: float) -> list[tuple[str, float]]:
@@ -202,9 +217,10 @@ def cumulative(counts: Mapping[int, int], threshold: float) -> list[tuple[str, f
     return [*found, ("+Inf", sums[-1])]
 
 
-def _families(
+def families(
     rows: Mapping[str, list[Row]], labels: tuple[str, ...], place: Callable[[Row], list[str]], suffix: str = ""
 ) -> Iterator[Metric]:
+    """Yield the families of all KPIs with windowed series, value, numerator and denominator, from the rows of each window."""
     for kpi in metrics.exported():
         found = [([*place(row), name], row.kpis[kpi.id]) for name in rows for row in rows[name] if kpi.id in row.kpis]
         yield _family(
@@ -243,7 +259,8 @@ def _family(
     return family
 
 
-def _place(channel: str | None, queue: str | None) -> list[str]:
+def place_labels(channel: str | None, queue: str | None) -> list[str]:
+    """Return the values of the labels `metrics.PLACE`."""
     return [queue or "", channel or ""]
 
 

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from streams.broker.topics import TopicSet
-from streams.engine.policy import DAY, Policy
+from streams.engine.policy import DAY, SECOND, Policy
 from streams.errors import InputError
 from streams.kpis.figures import Query
 from streams.kpis.registry import BY
@@ -47,6 +47,8 @@ class Wanted(NamedTuple):
     processes: int
     margin: float | None
     incomplete: bool
+    reach: int = 0
+    """Microseconds before the range from which on figures are shown too: windows that end in it."""
 
     def range_us(self, zone: str) -> tuple[int | None, int | None]:
         """Return both ends (microseconds), local times being of a zone; raise UsageError where they are none."""
@@ -115,7 +117,7 @@ def counting(
         else:
             assert start is not None, "checked with the range"
             counted = _of_topic(settings, wanted, work, (start, end), like)
-        counted.plan = work.plan
+        counted.plan, counted.folder = work.plan, work.folder
         tell_refused(counted)
         yield counted
 
@@ -160,8 +162,13 @@ def _question(settings: Settings, wanted: Wanted) -> Question:
     source = [_with_size(name) for name in wanted.files] or [TopicSet(settings.kafka.prefix).events]
     digest = blake2b(msgspec.msgpack.encode(settings.policy, order="sorted"), digest_size=8).hexdigest()
     margin = "" if wanted.margin is None else f"margin {wanted.margin:g} days"
+    reach = f"{wanted.reach // SECOND} s before it" if wanted.reach else ""
     return Question(
-        source=[*source, *filter(None, [margin])], begin=wanted.start, to=wanted.end, by=wanted.by, definitions=digest
+        source=[*source, *filter(None, [margin, reach])],
+        begin=wanted.start,
+        to=wanted.end,
+        by=wanted.by,
+        definitions=digest,
     )
 
 
@@ -183,7 +190,7 @@ def _of_topic(
     end_us = end if end is not None else known.end_us if known else _now_us() + settings.policy.future
     margin = None if wanted.margin is None else round(wanted.margin * DAY)
     topic = TopicSet(settings.kafka.prefix).events
-    asked = Asked(settings.kafka, topic, start, end_us, margin, wanted.incomplete)
+    asked = Asked(settings.kafka, topic, start - wanted.reach, end_us, margin, wanted.incomplete)
     if work.plan is None:
         found = [(span.partition, span.begin, span.end) for span in spans(asked, settings.policy)]
         now_us = _now_us()

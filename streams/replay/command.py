@@ -15,14 +15,16 @@ import click
 from streams.cli import INTERRUPTED
 from streams.configuration import load as load_settings
 from streams.kpis.windows import zone_of
-from streams.replay import compare, outputs, parquet
+from streams.replay import compare, exposition, outputs, parquet
 from streams.replay.asking import Wanted, counting, fail_for_garbage, options, range_of
 from streams.replay.atomic import written
 from streams.replay.counted import Counted
 from streams.settings import Settings
 
-FORMATS: Final = (*outputs.FORMATS, "parquet")
-_SUFFIXES: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+FORMATS: Final = (*outputs.FORMATS, "parquet", "openmetrics")
+_SUFFIXES: Final = {
+    ".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".om": "openmetrics", ".parquet": "parquet",
+}  # fmt: skip
 
 
 class Target(NamedTuple):
@@ -66,8 +68,8 @@ def command(
 
     Example: centralita replay --from 2026-03-02 --to 2026-03-03 --every 1h --config other.toml --compare
     """
-    wanted = Wanted(**given)
     target = _target(form, output, compare.FORMATS if comparing else FORMATS)
+    wanted = Wanted(**given, reach=exposition.REACH if target.form == "openmetrics" else 0)
     if comparing and config is None:
         raise click.UsageError("--compare: expected --config with the settings to compare with")
     settings = load() if config is None or comparing else load_settings(config, os.environ)
@@ -108,6 +110,9 @@ def _replay(settings: Settings, wanted: Wanted, target: Target) -> None:
             with written(target.output) as file:
                 if target.form == "parquet":
                     parquet.write(file, counted.figures.stretches(query))
+                elif target.form == "openmetrics":
+                    assert counted.folder is not None
+                    exposition.write(file, counted.figures, query, counted.folder)
                 else:
                     outputs.write(file, target.form, counted.figures.stretches(query))
     fail_for_garbage(counted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -33,6 +34,8 @@ class Counted:
     """End of the last one."""
     plan: Plan | None = None
     """How it was counted."""
+    folder: Path | None = None
+    """Where there is room to work in."""
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """Add to the refused."""

@@ -56,9 +56,14 @@ class Server:
 class Prometheus(Server):
     """A Prometheus; its data is in `folder`."""
 
-    def __init__(self, program: str, configuration: Path, folder: Path) -> None:
+    def __init__(self, program: str, configuration: Path, folder: Path, *options: str) -> None:
         super().__init__(
-            "prometheus", folder, program, f"--config.file={configuration}", f"--storage.tsdb.path={folder / 'data'}"
+            "prometheus",
+            folder,
+            program,
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            *options,
         )
 
     def get(self, path: str, **query: str) -> Any:
