@@ -11,17 +11,22 @@ is not there, SASL without a name) raises ConfigurationError with the setting's 
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.errors import ConfigurationError
+from streams.errors import BrokerError, ConfigurationError
 from streams.settings import KafkaSettings
 
 _RECONNECT_MS: Final = 1_000
 """A broker that restarts has to be found again at once, not after the clients' defaults of 10 and 30 s."""
+
+_NOT_LET_IN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - their public names
+_REFUSAL_SECONDS: Final = 3.0
 
 
 def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
@@ -56,6 +61,36 @@ def ends(consumer: Consumer, places: Iterable[TopicPartition], timeout: float) -
     for wrong in (place.error for place in found if place.error is not None):
         raise KafkaException(wrong)
     return {(place.topic, place.partition): place.offset for place in found}
+
+
+def unreachable(kafka: KafkaSettings, said: str) -> BrokerError:
+    """Return the error for a Kafka that a client could not reach: why it does not let us in, if that is so, else what the client said."""
+    refused = _refusal(kafka)
+    if refused is None:
+        return BrokerError(f"Kafka at {kafka.bootstrap} cannot be reached: {said}")
+    settings = "kafka.sasl_username, sasl_password and sasl_mechanism, ssl_cafile, ssl_certfile and ssl_keyfile"
+    return BrokerError(f"Kafka at {kafka.bootstrap} does not let us in: {refused}: see the settings {settings}")
+
+
+def _refusal(kafka: KafkaSettings) -> str | None:
+    """Ask once more and return what a broker says of our name or certificate, or we of its; only librdkafka tells that."""
+    told: list[str] = []
+
+    def note(error: KafkaError) -> None:
+        if error.code() in _NOT_LET_IN:
+            told.append(error.str())
+
+    consumer = Consumer(confluent(kafka, group_id="centralita") | {"error_cb": note, "log_level": 0})
+    deadline = time.monotonic() + _REFUSAL_SECONDS
+    try:
+        while not told and time.monotonic() < deadline:
+            with suppress(KafkaException):
+                consumer.list_topics(timeout=0.5)
+                return None
+            consumer.poll(0)
+    finally:
+        consumer.close()
+    return told[0] if told else None
 
 
 def aiokafka(kafka: KafkaSettings) -> dict[str, Any]:

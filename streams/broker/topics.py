@@ -16,7 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaError
 
 from streams.errors import BrokerError, TopicError
-from streams.kafka import kafka_python
+from streams.kafka import kafka_python, unreachable
 from streams.settings import KafkaSettings
 
 PREFIX = "contact-center"
@@ -167,7 +167,7 @@ def admin_client(kafka: KafkaSettings | str, **options: Any) -> Iterator[KafkaAd
     try:
         client = KafkaAdminClient(**{"bootstrap_timeout_ms": 10_000, **kafka_python(kafka), **options})
     except KafkaError as error:
-        raise BrokerError(f"Kafka at {kafka.bootstrap} cannot be reached: {error}") from error
+        raise unreachable(kafka, str(error)) from error
     try:
         yield client
     except KafkaError as error:

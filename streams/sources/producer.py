@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.errors import BrokerError, TopicError
 from streams.interrupts import HELD
-from streams.kafka import confluent
+from streams.kafka import confluent, unreachable
 from streams.settings import KafkaSettings
 
 REACH_SECONDS = 15.0
@@ -30,7 +30,7 @@ class Sender:
         self.delivered = 0
         self.waiting: dict[int, None] = {}
         self.error: KafkaError | None = None
-        self._bootstrap = kafka.bootstrap
+        self._kafka = kafka
         self._producer = Producer({**configuration(kafka), **(settings or {})})
 
     def check(self) -> int:
@@ -38,7 +38,7 @@ class Sender:
         try:
             found = self._producer.list_topics(self.topic, timeout=REACH_SECONDS).topics[self.topic]
         except KafkaException as error:
-            raise BrokerError(f"Kafka at {self._bootstrap} cannot be reached: {error.args[0].str()}") from None
+            raise unreachable(self._kafka, error.args[0].str()) from None
         if found.error is not None:
             raise TopicError(f"{self.topic}: {found.error.str()}: create it with `centralita topics`")
         return len(found.partitions)
@@ -55,7 +55,9 @@ class Sender:
             except BufferError:
                 self._poll(0.1)
             except KafkaException as error:
-                raise BrokerError(f"Kafka at {self._bootstrap} does not take events: {error.args[0].str()}") from None
+                raise BrokerError(
+                    f"Kafka at {self._kafka.bootstrap} does not take events: {error.args[0].str()}"
+                ) from None
             self._fail()
         self._poll(0)
         self._fail()
@@ -96,7 +98,7 @@ class Sender:
 
     def _fail(self) -> None:
         if self.error is not None:
-            raise BrokerError(f"Kafka at {self._bootstrap} did not take an event: {self.error.str()}")
+            raise BrokerError(f"Kafka at {self._kafka.bootstrap} did not take an event: {self.error.str()}")
 
 
 def configuration(kafka: KafkaSettings) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from schemas.dead_letters import HEADER_PREFIX, Reason
 from streams.broker.topics import TopicSet
 from streams.errors import BrokerError, RestartError, TopicError
-from streams.kafka import confluent
+from streams.kafka import confluent, unreachable
 from streams.settings import KafkaSettings, Settings
 from streams.worker.letters import Headers, attempt
 from streams.worker.store import reader
@@ -130,7 +130,7 @@ def _partitions(client: Consumer | Producer, kafka: KafkaSettings) -> list[Topic
     try:
         found = client.list_topics(topic, REACH_SECONDS).topics[topic]
     except KafkaException as error:
-        raise BrokerError(f"Kafka at {kafka.bootstrap} cannot be reached: {error.args[0].str()}") from None
+        raise unreachable(kafka, error.args[0].str()) from None
     if found.error is not None:
         raise TopicError(f"{topic}: {found.error.str()}: create it with `centralita topics`")
     return [TopicPartition(topic, number) for number in found.partitions]
