@@ -13,6 +13,7 @@ from streams.board.feed import Condition
 from streams.board.ledger import Ledger
 from streams.board.levels import Goal
 from streams.engine.policy import SECOND, QueuePolicy
+from streams.kpis.evolution import Evolution
 from streams.kpis.figures import AgentStatus
 
 
@@ -43,6 +44,14 @@ class Answer(Struct, frozen=True, rename={"from_": "from"}):
     policy: dict[str, Limits]
     ledger: list[Ledger]
     rows: list[Row]
+
+
+class Evolved(Struct, frozen=True):
+    """An answer about evolution; `zone` is where its periods begin and end."""
+
+    zone: str
+    as_of: str
+    evolution: list[Evolution]
 
 
 class Tile(Struct, frozen=True):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from streams.engine.policy import DAY, HOUR, INTERVAL
-from streams.kpis.registry import BY, SLIDING_BY
+from streams.kpis.evolution import MAIN, UNITS, Periods, Unit, last_complete, periods
+from streams.kpis.registry import BY, BY_ID, SLIDING_BY
 from streams.kpis.times import TimeError, moment
 from streams.kpis.windows import SLIDING_WINDOWS, WINDOWS, window
 
@@ -18,6 +19,7 @@ MOST_ROWS: Final = 50_000
 MOST_SUMS: Final = 400_000
 """Stretches times queues: all queues are summed up for a row, also for one of all together."""
 _ASKS_KPIS: Final = frozenset({"window", "from", "to", "every", "by", "channel", "queue", "format"})
+_ASKS_EVOLUTION: Final = frozenset({"period", "at", "by", "channel", "queue", "kpi"})
 _ASKS_STREAM: Final = frozenset({"window", "channel", "queue"})
 
 
@@ -81,6 +83,33 @@ def asked(given: Mapping[str, list[str]], now_us: int, zone_of: Callable[[str | 
         _choice(one, "format", FORMATS, "json"),
         now_us,
     )
+
+
+class AskedEvolution(NamedTuple):
+    """A question for an evolution; ids of KPIs."""
+
+    periods: Periods
+    by: str | None
+    channel: str | None
+    queue: str | None
+    kpis: tuple[str, ...]
+
+
+def evolution_asked(
+    given: Mapping[str, list[str]], now_us: int, zone_of: Callable[[str | None], str]
+) -> AskedEvolution:
+    """Return what a request for an evolution asks, or raise `BadRequestError`; by default the last complete month."""
+    one = _single(given, _ASKS_EVOLUTION)
+    queue = _name(one, "queue")
+    zone = zone_of(queue)
+    unit = cast("Unit", _choice(one, "period", UNITS, "month"))
+    found = periods(unit, _time(one, "at", zone), zone) if "at" in one else last_complete(unit, now_us, zone)
+    by = _choice(one, "by", BY, "") if "by" in one else None
+    kpis = tuple(one["kpi"].split(",")) if "kpi" in one else MAIN
+    for kpi in kpis:
+        if kpi not in BY_ID:
+            raise BadRequestError("kpi", kpi, "ids of /api/v1/definitions, with commas between them")
+    return AskedEvolution(found, by, _name(one, "channel"), queue, kpis)
 
 
 def stream_asked(given: Mapping[str, list[str]]) -> tuple[str, str | None, str | None]:

@@ -22,6 +22,7 @@ from streams.board.messages import (
     Answer,
     Beat,
     Events,
+    Evolved,
     LastEvent,
     Snapshot,
     Span,
@@ -32,9 +33,11 @@ from streams.board.messages import (
     limits,
     local,
 )
-from streams.board.parameters import Asked, BadRequestError
+from streams.board.parameters import Asked, AskedEvolution, BadRequestError
 from streams.engine.policy import SECOND, Policy
+from streams.errors import InputError
 from streams.kpis import zones
+from streams.kpis.evolution import evolution
 from streams.kpis.figures import Figures, Query, WaitingNow
 from streams.kpis.windows import window, zone_of
 from streams.settings import AlarmSettings
@@ -101,6 +104,17 @@ class View:
             {"*": limits(self.policy.defaults, live=live)} | {queue: limits(self.policy.of(queue), live=live) for queue in queues},
             sums, rows,
         )  # fmt: skip
+
+    def evolution(self, asked: AskedEvolution) -> Evolved:
+        """Return how KPIs evolved; raises `BadRequestError` when the figures cannot tell."""
+        query = Query(0, 0, "all", asked.by, asked.channel, asked.queue)
+        with self.feed.lock:
+            try:
+                found = evolution(self.feed.figures, query, asked.periods, asked.kpis)
+            except InputError as error:
+                raise BadRequestError("at", None, str(error).partition("expected ")[2]) from error
+        zone = self.zone_of(asked.queue)
+        return Evolved(zone, local(self.now_us(), zone), found)
 
     # Snapshots
 

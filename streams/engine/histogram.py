@@ -67,6 +67,8 @@ class Ranks:
         >>> Ranks({bucket(1_000_000): 1, bucket(3_000_000): 1}).quantile(0.5) == middle(bucket(1_000_000))
         True
         """
-        if not self._passed:
-            return None
-        return middle(self._indices[bisect_right(self._passed, floor(q * (len(self) - 1)))])
+        return self.at(floor(q * (len(self) - 1))) if self._passed else None
+
+    def at(self, rank: int) -> float:
+        """Return the value in seconds that so many are before, 0 to all but one."""
+        return middle(self._indices[bisect_right(self._passed, rank)])

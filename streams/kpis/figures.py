@@ -20,7 +20,7 @@ from streams.kpis.agents import AgentStatus, AgentsTold
 from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Parts, figures, unavailable
 from streams.kpis.groups import Belongs, groups_of
-from streams.kpis.panes import PaneStore, Total
+from streams.kpis.panes import Counts, PaneStore, Total
 from streams.kpis.query import TOTAL, Group, Place, Query, asked, is_timed
 from streams.kpis.registry import BY, BY_ID, KPIS, SLIDING_BY
 from streams.kpis.statuses import statuses
@@ -79,6 +79,12 @@ class Figures:
     def watermark_us(self) -> int | None:
         """Return the largest event time of all partitions, None before the first event."""
         return max((status.watermark for status in self._partitions.values()), default=0) or None
+
+    @property
+    def first_us(self) -> int | None:
+        """Return when the first pane begins that is kept, None without any."""
+        first = self._panes.first()
+        return None if first is None else first * SECOND
 
     @property
     def has_begun(self) -> bool:
@@ -150,6 +156,18 @@ class Figures:
             Histogram(*place, total.counts.get(name, {}), total.bundle >> shift & (1 << 64) - 1)
             for place, total in sorted(found.items())
         ]
+
+    def distributions(self, query: Query) -> dict[Group, Counts]:
+        """Return the histograms of the rows of the whole range, by channel, queue, breakdown and value of the row."""
+        begin, end = query.start_us, query.end_us
+        belongs = partial(groups_of, query, coverage=self._coverage, places=self.queues())
+        found = {}
+        for (channel, queue, breakdown, value), parts in self._groups(query, begin, end, belongs).items():
+            together = Total()
+            for total in parts.values():
+                together.count(total.counts)
+            found[channel or query.channel, queue or query.queue, breakdown, value] = together.counts
+        return found
 
     def growth(self, times: Iterable[int]) -> dict[int, Growth]:
         """Return by how much each queue has grown since each of the times; None where a time cuts a day that is needed."""

@@ -117,6 +117,10 @@ class PaneStore:
                 return [start for start in range(first, end - length + 1, length) if start in stretches]
         return sorted(start for start in stretches if begin <= start and start + length <= end)
 
+    def first(self) -> int | None:
+        """Return the start (seconds) of the earliest pane, None without any."""
+        return min((start for stretches in self._stretches.values() for start in stretches), default=None)
+
     def has(self, length: int, start: int) -> bool:
         """Tell whether there is a pane of a length (seconds) that starts then."""
         return start in self._stretches.get(length, {})

@@ -74,9 +74,16 @@ def options(command: F) -> F:
 def range_options(command: F) -> F:
     """Give a command the options of `Wanted` that say what is counted."""
     given = (
-        click.argument("files", nargs=-1, metavar="[FILE]..."),
         click.option("--from", "start", metavar="TIME", help="Begin here; needed for a range of the topic."),
         click.option("--to", "end", metavar="TIME", help="End before this time; default: after the last event."),
+    )
+    return source_options(_decorated(command, given))
+
+
+def source_options(command: F) -> F:
+    """Give a command the options of `Wanted` that say what is counted of a range."""
+    given = (
+        click.argument("files", nargs=-1, metavar="[FILE]..."),
         click.option("--channel", help="Only this channel."),
         click.option("--queue", help="Only this queue."),
         click.option(
@@ -85,7 +92,7 @@ def range_options(command: F) -> F:
         ),
         click.option(
             "--margin", type=click.FloatRange(0), metavar="DAYS",
-            help="Read the topic from so long before --from; default: as long as a wait and a conversation may last.",
+            help="Read the topic from so long before the range; default: as long as a wait and a conversation may last.",
         ),
         click.option("--incomplete", is_flag=True, help="Count what is left where the topic's log begins too late."),
     )  # fmt: skip

@@ -354,3 +354,24 @@ async def test_before_a_worker_has_counted_nothing_looks_like_a_zero(serve):
     families = {family.name for family in text_string_to_metric_families(await (await client.get("/metrics")).text())}
     assert "contact_center_board_ready" in families
     assert not {"contact_center_entered", "contact_center_waiting", "contact_center_events"} & families
+
+
+async def test_an_evolution_is_that_of_the_rows(client):
+    """A day against the one before, of which nothing is known; and what is wrong is named."""
+    answer = await client.get(
+        "/api/v1/evolution", params={"period": "day", "at": "2026-03-02", "by": "queue", "kpi": "entered"}
+    )
+    assert answer.status == 200, await answer.text()
+    *queues, total = (await answer.json())["evolution"]
+    assert (total["queue"], total["figure"]["value"], total["previous"]["figure"]) == (None, 400, None)
+    assert sum(one["figure"]["value"] for one in queues) == 400
+    for wrong in (
+        {"kpi": "moods"},
+        {"period": "decade"},
+        {"at": "soon"},
+        {"period": "day", "at": "2020-01-01"},
+        {"form": "x"},
+    ):
+        answer = await client.get("/api/v1/evolution", params=wrong)
+        assert answer.status == 400
+        assert next(iter(wrong)) in (await answer.json())["error"]["message"] or wrong["period"] == "day"

@@ -1,0 +1,224 @@
+"""How KPIs evolve: a day, week, month or year against the one before, and against the same one a year before.
+
+    day     the day before        52 weeks before, so the same weekday
+    week    the week before       52 weeks before (weeks begin on Monday)
+    month   the month before      the same month of the year before
+    year    the year before       (the same)
+
+Each comparison has the difference and its 95 % interval (noise.py); a difference whose interval has 0 in it is within noise. There is none where panes do not
+say how much single contacts differ: of means other than waits, and of agents' time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, Literal, NamedTuple, get_args
+
+from msgspec import Struct
+
+from schemas.fields import rfc3339
+from schemas.rows import Figure, Row
+from streams.engine.policy import DAY, SECOND, Days
+from streams.errors import InputError
+from streams.kpis import noise
+from streams.kpis.figures import Figures, Query
+from streams.kpis.query import Group
+from streams.kpis.registry import BY_ID, Kpi
+
+Unit = Literal["day", "week", "month", "year"]
+UNITS: Final[tuple[Unit, ...]] = get_args(Unit)
+MAIN: Final = (
+    "entered", "answered", "abandoned", "abandonment_rate", "service_level", "average_speed_of_answer", "handle_time",
+    "first_contact_resolution",
+)  # fmt: skip
+"""KPIs that are shown when none is asked for."""
+_YEAR_OF_WEEKS: Final = timedelta(weeks=52)
+Span = tuple[int, int]
+"""Start and end in microseconds."""
+_Counts = Mapping[str, Mapping[int, int]]
+"""Histograms by name."""
+
+
+class Compared(Struct, frozen=True):
+    """An earlier period and the difference from it, in the unit of the KPI.
+
+    ``figure`` is None when nothing is known of its first day: it was before the first event, or is no longer kept; ``low`` and ``high`` are the ends of the difference's 95 % interval, and ``noise`` tells that 0 is in it.
+    """
+
+    start: str
+    end: str
+    figure: Figure | None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    noise: bool | None = None
+
+
+class Evolution(Struct, frozen=True):
+    """One KPI of one slice in a period (RFC 3339 ends), and what it was in earlier ones."""
+
+    kpi: str
+    channel: str | None
+    queue: str | None
+    breakdown: str | None
+    value: str | None
+    start: str
+    end: str
+    figure: Figure
+    previous: Compared
+    year_before: Compared | None
+
+
+class Periods(NamedTuple):
+    """A period and those that it is compared with; no year before where that is the previous one."""
+
+    now: Span
+    previous: Span
+    year_before: Span | None
+
+    @property
+    def begin(self) -> int:
+        """The start of the first of them."""
+        return min(span[0] for span in self if span is not None)
+
+
+class _Known(NamedTuple):
+    """The rows of a span, and their histograms; nothing where nothing is kept."""
+
+    span: Span
+    rows: dict[Group, Row]
+    counts: Mapping[Group, _Counts]
+
+
+def periods(unit: Unit, time_us: int, zone: str) -> Periods:
+    """Return the period of a zone's calendar that a time is in, and those it is compared with.
+
+    >>> now, previous, _ = periods("month", 1_772_452_800 * SECOND, "Europe/Madrid")  # 2026-03-02
+    >>> rfc3339(now[0]), rfc3339(now[1]), rfc3339(previous[0])
+    ('2026-02-28T23:00:00Z', '2026-03-31T22:00:00Z', '2026-01-31T23:00:00Z')
+    """
+    days = Days(zone)
+    first = _first(unit, datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(days.zone).date())
+
+    def span(begin: date) -> Span:
+        return _midnight(days, begin), _midnight(days, _next(unit, begin))
+
+    previous = _first(unit, first - timedelta(days=1))
+    if unit == "year":
+        return Periods(span(first), span(previous), None)
+    year_before = first - _YEAR_OF_WEEKS if unit in {"day", "week"} else first.replace(year=first.year - 1)
+    return Periods(span(first), span(previous), span(year_before))
+
+
+def last_complete(unit: Unit, time_us: int, zone: str) -> Periods:
+    """Return the last period that had ended by a time, and those it is compared with."""
+    return periods(unit, periods(unit, time_us, zone).now[0] - 1, zone)
+
+
+def evolution(figures: Figures, query: Query, of: Periods, kpis: Collection[str]) -> list[Evolution]:
+    """Return how the KPIs evolved, by slice and in the order of the registry; the range of the query is replaced.
+
+    Raises InputError when nothing is known of the period itself.
+    """
+    now, previous = _known(figures, query, of.now), _known(figures, query, of.previous)
+    if not now.rows:
+        seen = " to ".join(map(rfc3339, of.now))
+        message = f"period: seen {seen}, expected one whose first day is known"
+        raise InputError(message)
+    year_before = None if of.year_before is None else _known(figures, query, of.year_before)
+    return [
+        Evolution(
+            kpi.id,
+            row.channel,
+            row.queue,
+            row.breakdown,
+            row.value,
+            row.start,
+            row.end,
+            row.kpis[kpi.id],
+            _compared(kpi, group, now, previous),
+            None if year_before is None else _compared(kpi, group, now, year_before),
+        )
+        for group, row in now.rows.items()
+        for kpi in _wanted(kpis, row)
+    ]
+
+
+def _wanted(kpis: Collection[str], row: Row) -> Iterable[Kpi]:
+    return [BY_ID[name] for name in BY_ID if name in kpis and row.kpis[name].status != "unavailable"]
+
+
+def _first(unit: Unit, day: date) -> date:
+    """Return the first day of the period that a day is in."""
+    if unit == "week":
+        return day - timedelta(days=day.weekday())
+    if unit == "month":
+        return day.replace(day=1)
+    return day.replace(month=1, day=1) if unit == "year" else day
+
+
+def _next(unit: Unit, first: date) -> date:
+    """Return the first day of the next period."""
+    if unit == "year":
+        return first.replace(year=first.year + 1)
+    if unit == "month":
+        return (first + timedelta(days=31)).replace(day=1)
+    return first + timedelta(days=7 if unit == "week" else 1)
+
+
+def _midnight(days: Days, day: date) -> int:
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=days.zone)
+    return days.around(round(noon.timestamp()) * SECOND)[0]
+
+
+def _known(figures: Figures, query: Query, span: Span) -> _Known:
+    begin, end = span
+    first = figures.first_us
+    if first is None or begin + DAY <= first:  # what was before the first event nobody knows: it is not 0
+        return _Known(span, {}, {})
+    asked = query._replace(start_us=begin, end_us=end, every="all")
+    try:
+        rows = {(row.channel, row.queue, row.breakdown, row.value): row for row in figures.rows(asked)}
+        return _Known(span, rows, figures.distributions(asked))
+    except InputError:  # begins before what is kept
+        return _Known(span, {}, {})
+
+
+def _compared(kpi: Kpi, group: Group, now: _Known, then: _Known) -> Compared:
+    start, end = rfc3339(then.span[0]), rfc3339(then.span[1])
+    if group not in then.rows:
+        return Compared(start, end, None)
+    figure, before = now.rows[group].kpis[kpi.id], then.rows[group].kpis[kpi.id]
+    if figure.value is None or before.value is None:
+        return Compared(start, end, before)
+    interval = _interval(kpi, figure, before, now.counts.get(group, {}), then.counts.get(group, {}))
+    if interval is None:
+        return Compared(start, end, before, figure.value - before.value)
+    return Compared(start, end, before, figure.value - before.value, interval.low, interval.high, interval.noise)
+
+
+def _interval(kpi: Kpi, now: Figure, before: Figure, counts: _Counts, counts_before: _Counts) -> noise.Interval | None:
+    """Return the interval of the difference, None where panes do not say how much single contacts differ."""
+    if now.value is None or before.value is None:
+        return None
+    if kpi.histogram is not None and kpi.quantile is not None:
+        of = noise.of_quantiles(kpi.quantile)
+        return of(counts.get(kpi.histogram, {}), counts_before.get(kpi.histogram, {}))
+    if kpi.unit == "count" and kpi.denominator is None and kpi.crediting != "now":
+        return noise.of_counts(now.value, before.value)
+    if kpi.unit == "ratio" and _is_share(now) and _is_share(before) and kpi.crediting != "CLIP":
+        return noise.of_shares(_parts(now), _parts(before))
+    summed = next(iter(kpi.numerator), "").removesuffix("_us")
+    if kpi.unit == "s" and len(kpi.numerator) == 1 and summed in counts and summed in counts_before:
+        return noise.of_means(counts[summed], counts_before[summed])
+    return None
+
+
+def _is_share(figure: Figure) -> bool:
+    top, bottom = _parts(figure)
+    return bottom > 0 and 0 <= top <= bottom
+
+
+def _parts(figure: Figure) -> tuple[float, float]:
+    return figure.numerator or 0.0, figure.denominator or 0.0

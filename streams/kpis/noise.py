@@ -1,0 +1,108 @@
+"""Whether a difference is more than chance: its 95 % interval, from what panes hold.
+
+A difference is within noise when its interval has 0 in it. The sources take contacts as independent; where many call about one and the same thing
+they are not, and the true interval is wider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import floor, sqrt
+from typing import Final, NamedTuple
+
+from streams.engine.histogram import Ranks, middle
+
+Z: Final = 1.959963984540054
+"""The 0.975 quantile of the normal distribution."""
+
+
+class Interval(NamedTuple):
+    """Both ends, in the unit of the figure."""
+
+    low: float
+    high: float
+
+    @property
+    def noise(self) -> bool:
+        """Tell whether 0 is in it."""
+        return self.low <= 0 <= self.high
+
+
+def wilson(top: float, bottom: float) -> Interval:
+    """Return the interval of a proportion (Wilson 1927); ``bottom`` is above 0.
+
+    >>> [round(end, 4) for end in wilson(10, 100)]
+    [0.0552, 0.1744]
+    """
+    share, square = top / bottom, Z * Z
+    center = share + square / (2 * bottom)
+    half = Z * sqrt(share * (1 - share) / bottom + square / (4 * bottom * bottom))
+    return Interval((center - half) / (1 + square / bottom), (center + half) / (1 + square / bottom))
+
+
+def of_shares(now: tuple[float, float], before: tuple[float, float]) -> Interval:
+    """Return the interval of a difference of two proportions, numerator and denominator each (Newcombe 1998, method 10).
+
+    >>> [round(end, 4) for end in of_shares((56, 70), (48, 80))]
+    [0.0524, 0.3339]
+    """
+    return _of_both(now[0] / now[1], wilson(*now), before[0] / before[1], wilson(*before))
+
+
+def of_counts(now: float, before: float) -> Interval:
+    """Return the interval of a difference of two counts of events that come at random (Poisson).
+
+    >>> of_counts(120, 100).noise, of_counts(140, 100).noise
+    (True, False)
+    """
+    half = Z * sqrt(now + before)
+    return Interval(now - before - half, now - before + half)
+
+
+def of_means(now: Mapping[int, int], before: Mapping[int, int]) -> Interval | None:
+    """Return the interval of a difference of two means of durations, from their histograms; None with fewer than two of either."""
+    first, second = _mean(now), _mean(before)
+    if first is None or second is None:
+        return None
+    half = Z * sqrt(first[1] + second[1])
+    return Interval(first[0] - second[0] - half, first[0] - second[0] + half)
+
+
+def of_quantiles(q: float) -> Callable[[Mapping[int, int], Mapping[int, int]], Interval | None]:
+    """Return what gives the interval of a difference of two ``q``-quantiles, from the ranks that bound each (David and Nagaraja 2003, 7.1)."""
+
+    def interval(now: Mapping[int, int], before: Mapping[int, int]) -> Interval | None:
+        first, second = _quantile(now, q), _quantile(before, q)
+        return None if first is None or second is None else _of_both(*first, *second)
+
+    return interval
+
+
+def _of_both(now: float, of_now: Interval, before: float, of_before: Interval) -> Interval:
+    """Return the interval of a difference from the intervals of both (Zou and Donner 2008)."""
+    difference = now - before
+    return Interval(
+        difference - sqrt((now - of_now.low) ** 2 + (of_before.high - before) ** 2),
+        difference + sqrt((of_now.high - now) ** 2 + (before - of_before.low) ** 2),
+    )
+
+
+def _mean(counts: Mapping[int, int]) -> tuple[float, float] | None:
+    """Return the mean of the buckets' middles and its variance."""
+    size = sum(counts.values())
+    if size < 2:
+        return None
+    mean = sum(count * middle(index) for index, count in counts.items()) / size
+    spread = sum(count * (middle(index) - mean) ** 2 for index, count in counts.items())
+    return mean, spread / (size - 1) / size
+
+
+def _quantile(counts: Mapping[int, int], q: float) -> tuple[float, Interval] | None:
+    ranks = Ranks(counts)
+    size = len(ranks)
+    if size < 2:
+        return None
+    half = Z * sqrt(size * q * (1 - q))
+    last = size - 1
+    low, high = (ranks.at(min(last, max(0, floor(size * q + side)))) for side in (-half, half))
+    return ranks.at(floor(q * last)), Interval(low, high)

@@ -1,0 +1,160 @@
+"""Periods of a calendar, what they are compared with, and what is more than noise."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from statistics import fmean, stdev
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import Event
+from schemas.fields import rfc3339
+from streams.engine.histogram import bucket
+from streams.engine.policy import EVERYTHING, SECOND, Policy, QueuePolicy
+from streams.errors import InputError
+from streams.kpis import noise
+from streams.kpis.evolution import UNITS, Evolution, Unit, evolution, last_complete, periods
+from streams.kpis.figures import Figures, Query
+from tests.kpis.test_figures import after, read
+from tests.oracle.make import event
+
+MADRID = ZoneInfo("Europe/Madrid")
+POLICY = Policy(defaults=QueuePolicy(time_zone="Europe/Madrid", short_abandon=0), retention=EVERYTHING)
+
+
+def local(*of: int) -> int:
+    """Return a time of Madrid in microseconds."""
+    return round(datetime(*of, tzinfo=MADRID).timestamp()) * SECOND  # type: ignore[misc,arg-type]
+
+
+@pytest.mark.parametrize(
+    ("unit", "now", "previous", "year_before"),
+    [
+        ("day", (2026, 3, 29), (2026, 3, 28), (2025, 3, 30)),
+        ("week", (2026, 3, 23), (2026, 3, 16), (2025, 3, 24)),
+        ("month", (2026, 3, 1), (2026, 2, 1), (2025, 3, 1)),
+        ("year", (2026, 1, 1), (2025, 1, 1), None),
+    ],
+)
+def test_periods_are_of_the_local_calendar(unit: Unit, now, previous, year_before):
+    """Also on the day on which the clocks go forward; days and weeks are compared with the same weekdays."""
+    found = periods(unit, local(2026, 3, 29, 12), "Europe/Madrid")
+    assert (found.now[0], found.previous[0]) == (local(*now), local(*previous))
+    assert found.previous[1] == found.now[0]
+    assert (found.year_before and found.year_before[0]) == (year_before and local(*year_before))
+
+
+@given(
+    st.integers(0, 4_000_000_000),
+    st.sampled_from(UNITS),
+    st.sampled_from(["UTC", "America/Santiago", "Asia/Kathmandu"]),
+)
+def test_a_time_is_in_its_period_and_after_the_last_complete_one(second: int, unit: Unit, zone: str):
+    """Whatever the zone; the last complete one ends where this one begins."""
+    time_us = second * SECOND
+    now = periods(unit, time_us, zone).now
+    assert now[0] <= time_us < now[1]
+    assert last_complete(unit, time_us, zone).now[1] == now[0]
+
+
+def calls(month: int, year: int, counts: tuple[int, int], waits: float) -> list[Event]:
+    """Return answered and abandoned calls, spread over the first days of a month."""
+    chance = random.Random(f"{year}-{month}")
+    found = []
+    for number in range(sum(counts)):
+        start, name = after(local(year, month, 1 + number % 20, 9)) + number, f"{year}-{month}-{number}"
+        wait = chance.expovariate(1 / waits)
+        found.append(event("queued", start, name, queue="sales"))
+        ends = {"agent_id": "ana"} if number < counts[0] else {}
+        found.append(event("answered" if ends else "abandoned", start + wait, name, **ends))
+    return sorted(found, key=lambda one: one.time_us)
+
+
+@pytest.fixture(scope="module")
+def figures() -> Figures:
+    """Three months: a year before, the month before and this one, in which more are lost and waits are as long."""
+    return read(POLICY, [calls(3, 2025, (80, 20), 30) + calls(2, 2026, (85, 15), 30) + calls(3, 2026, (60, 60), 31)])
+
+
+def of_march(figures: Figures, *kpis: str) -> list[Evolution]:
+    """Return the totals of March."""
+    return evolution(figures, Query(0, 0), periods("month", local(2026, 3, 15), "Europe/Madrid"), kpis)
+
+
+def test_more_abandons_are_more_than_noise_and_waits_are_not(figures: Figures):
+    """The values are those of the rows, the differences theirs, and the intervals those of the formulas."""
+    entered, rate, wait = of_march(figures, "abandonment_rate", "average_speed_of_answer", "entered")
+    assert (rate.kpi, rate.figure.value, rate.start) == ("abandonment_rate", 0.5, rfc3339(local(2026, 3, 1)))
+    assert rate.previous.figure is not None
+    assert rate.year_before is not None
+    assert rate.previous.difference == pytest.approx(0.35)
+    assert (rate.previous.low, rate.previous.high) == pytest.approx(noise.of_shares((60, 120), (15, 100)))
+    assert (rate.previous.noise, rate.year_before.noise, wait.previous.noise) == (False, False, True)
+    assert wait.previous.difference == pytest.approx(wait.figure.value - wait.previous.figure.value)  # type: ignore[operator,union-attr]
+    assert (entered.figure.value, entered.previous.difference, entered.previous.noise) == (120, 20, True)
+
+
+def test_what_no_figure_tells_has_no_interval(figures: Figures):
+    """Means of which panes keep sums only; and a percentile has one."""
+    handle, p90 = of_march(figures, "handle_time")[0], of_march(figures, "speed_of_answer_p90")[0]
+    assert handle.previous.noise is None
+    assert p90.previous.low is not None
+    assert p90.previous.low < (p90.previous.difference or 0) < (p90.previous.high or 0)
+
+
+def test_before_the_first_event_nothing_is_known_and_not_0(figures: Figures):
+    """February 2026 has no February before it; and a period without anything known is refused."""
+    found = evolution(figures, Query(0, 0), periods("month", local(2026, 2, 15), "Europe/Madrid"), ["entered"])
+    assert [one.year_before.figure for one in found if one.year_before is not None] == [None]
+    assert found[0].previous.figure is not None
+    assert found[0].previous.figure.value == 0
+    with pytest.raises(InputError, match="period"):
+        evolution(figures, Query(0, 0), periods("month", local(2025, 2, 15), "Europe/Madrid"), ["entered"])
+
+
+def test_rows_are_paired_by_what_they_are_of(figures: Figures):
+    """A queue with its queue, the total with the total."""
+    of = periods("month", local(2026, 3, 15), "Europe/Madrid")
+    found = evolution(figures, Query(0, 0, by="queue"), of, ["entered"])
+    assert [(one.queue, one.previous.difference) for one in found] == [("sales", 20), (None, 20)]
+
+
+@given(
+    st.lists(st.integers(1, 10**9), min_size=2, max_size=50), st.lists(st.integers(1, 10**9), min_size=2, max_size=50)
+)
+def test_intervals_of_means_from_histograms_are_those_of_the_values(first: list[int], second: list[int]):
+    """Within the width of a bucket."""
+    counted = [
+        {index: buckets.count(index) for index in buckets}
+        for buckets in ([bucket(us) for us in us_of] for us_of in (first, second))
+    ]
+    found = noise.of_means(*counted)
+    assert found is not None
+    a, b = ([us / 1e6 for us in values] for values in (first, second))
+    half = noise.Z * (stdev(a) ** 2 / len(a) + stdev(b) ** 2 / len(b)) ** 0.5
+    slack = 0.01 * (max(a) + max(b)) + 0.01
+    assert found.low == pytest.approx(fmean(a) - fmean(b) - half, abs=slack)
+    assert found.high == pytest.approx(fmean(a) - fmean(b) + half, abs=slack)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """Samples of known populations: at least 93 of 100 intervals of 95 %, for shares and for medians."""
+    chance = random.Random(7)
+    shares = medians = 0
+    for _ in range(400):
+        tops = [(sum(chance.random() < p for _ in range(80)), 80) for p in (0.2, 0.1)]
+        low, high = noise.of_shares(*tops)
+        shares += low <= 0.1 <= high
+        waits: list[dict[int, int]] = [{}, {}]
+        for counts, mean in zip(waits, (20e6, 30e6), strict=True):
+            for _ in range(80):
+                index = bucket(round(chance.expovariate(1 / mean)))
+                counts[index] = counts.get(index, 0) + 1
+        interval = noise.of_quantiles(0.5)(*waits)
+        assert interval is not None
+        medians += interval.low <= 0.6931471805599453 * -10 <= interval.high
+    assert min(shares, medians) >= 0.93 * 400
