@@ -28,6 +28,7 @@ _KPI_KEYS = {
     "agent": '["agent", agent_id]',
     "counters": '["counters", channel, queue]',
     "partition": '["partition"]',
+    "rebuilt": '["rebuilt"]',
 }
 _CONTACT_KEY = "customer_id of the contact's customer, else contact_id"
 _EVENT_KEYS = {

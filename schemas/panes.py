@@ -7,6 +7,7 @@ The record's key is a JSON array that starts with its kind, the value a JSON obj
     ["agent", agent_id]                                        -> AgentNow
     ["counters", channel, queue]                               -> Counters
     ["partition"]                                              -> PartitionStatus
+    ["rebuilt"]                                                -> Rebuilt
 
 Each partition of the events topic has its own records on the same partition of this topic: a reader adds the panes,
 waiting callers and counters of all partitions. ``channel`` and ``queue`` are null in the panes of agents' time over all queues;
@@ -69,12 +70,25 @@ class PartitionStatus(Struct, frozen=True):
 
 PANE = b'["pane",'
 """How the keys of panes begin."""
+
+
+class Rebuilt(Struct, frozen=True):
+    """The partition's records from here on are a new set, complete with its next PartitionStatus.
+
+    Who shows figures shows the old ones until all ``partitions`` have the rebuild of this ``id``, and then the new ones at once.
+    """
+
+    id: str
+    partitions: list[int]
+
+
 KINDS: dict[str, type[Struct]] = {
     "pane": Pane,
     "waiting": Waiting,
     "agent": AgentNow,
     "counters": Counters,
     "partition": PartitionStatus,
+    "rebuilt": Rebuilt,
 }
 _decoders = {kind: msgspec.json.Decoder(structure) for kind, structure in KINDS.items()}
 _keys = msgspec.json.Decoder(tuple[Any, ...])

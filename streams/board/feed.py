@@ -1,7 +1,7 @@
 """Reads `contact-center.kpis` from the beginning, all partitions, committed records only, and keeps `Figures` up to date.
 
 A partition's records are handed over when the last one of their transaction (``["partition"]``) is there, so a reader never sees half
-a commit. Ready when the end of every partition, as it was at the start, has been reached. The client reconnects by itself;
+a commit. A rebuild fills figures of its own, which take the place of those shown once all partitions are there. Ready when the end of every partition, as it was at the start, has been reached. The client reconnects by itself;
 when the topic was made anew, the figures are read anew.
 
     connecting -> loading -> live <-> behind        events wait for 10 s: no worker counts them, or it trails
@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from schemas.panes import PartitionStatus, decode_key
+from schemas.panes import PartitionStatus, Rebuilt, decode_key, decode_value
 from streams.board.progress import Ends, Progress, TopicAnewError
 from streams.kafka import confluent
 from streams.kafka import ends as ends_of
@@ -36,6 +36,7 @@ _PROBE_TIMEOUT: Final = 2.0
 _CLIENT: Final = "centralita-board"
 _LAST: Final = b'["partition"]'
 _COUNTERS: Final = b'["counters"'
+_REBUILT: Final = b'["rebuilt"]'
 
 _log = logging.getLogger("streams.board")
 _loaded = Fact(logging.INFO, "The figures are complete.", logger=_log)
@@ -70,19 +71,64 @@ class Condition(NamedTuple):
     behind: int
 
 
+class _Filled(Generic[F]):
+    """Figures, and when the events of each queue were committed in a partition."""
+
+    def __init__(self, figures: F) -> None:
+        self.figures = figures
+        self.committed: dict[Place, dict[int, int]] = {}
+
+    def load(self, message: Any) -> None:
+        """Take a record."""
+        self.figures.load(message.partition(), message.key(), message.value())
+        if message.key().startswith(_COUNTERS):
+            self._note(message)
+
+    def _note(self, message: Any) -> None:
+        """Note when the events of a queue were committed in a partition; counters that are deleted leave nothing."""
+        _, channel, queue = decode_key(message.key())
+        committed = self.committed.setdefault((channel, queue), {})
+        if message.value() is None:
+            committed.pop(message.partition(), None)
+        else:
+            committed[message.partition()] = message.timestamp()[1]
+
+
+class _Anew(Generic[F]):
+    """A rebuild on its way: what is filled, and the partitions that it has begun and finished."""
+
+    def __init__(self, mark: Rebuilt, filled: _Filled[F]) -> None:
+        self.id = mark.id
+        self.filled = filled
+        self.begun: set[int] = set()
+        self._missing = set(mark.partitions)
+
+    def see(self, message: Any) -> None:
+        """Take a record of a partition that has begun."""
+        self.filled.load(message)
+        if message.key() == _LAST:
+            self._missing.discard(message.partition())
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every partition is there."""
+        return not self._missing
+
+
 class Feed(Generic[F]):
     """Figures of all partitions, filled by a thread. Hold `lock` while reading `figures`."""
 
     def __init__(
         self, kafka: KafkaSettings, figures: Callable[[], F], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.figures = figures()
+        self._shown = _Filled(figures())
+        self._anew: _Anew[F] | None = None
+        self._rebuilt: str | None = None
         self.lock = threading.RLock()
         self.ready = False
         self.version = 0
         self.loaded = 0
         self.changed: Callable[[], None] = lambda: None
-        self._committed: dict[Place, dict[int, int]] = {}
         self._kafka = kafka
         self._make = figures
         self._clock = clock
@@ -90,6 +136,11 @@ class Feed(Generic[F]):
         self._threads: list[threading.Thread] = []
         self._answered: float | None = None
         self._progress = Progress()
+
+    @property
+    def figures(self) -> F:
+        """Return what is shown; after a rebuild other figures than before."""
+        return self._shown.figures
 
     def start(self) -> None:
         """Begin to read, in threads of its own."""
@@ -148,10 +199,10 @@ class Feed(Generic[F]):
 
     def _begin(self) -> None:
         with self.lock:
-            self.figures = self._make()
+            self._shown = _Filled(self._make())
+            self._anew = self._rebuilt = None
             self.ready = False
             self.loaded = 0
-            self._committed = {}
 
     def _tail(self, consumer: Any, ends: Ends) -> None:
         held: dict[int, list[Any]] = {}
@@ -184,26 +235,30 @@ class Feed(Generic[F]):
 
     def _load(self, message: Any) -> None:
         self.loaded += 1
-        key = message.key()
         try:
-            self.figures.load(message.partition(), key, message.value())
-            if key.startswith(_COUNTERS):
-                self._note(message)
+            if message.key() == _REBUILT and message.value() is not None:
+                self._begin_anew(message.partition(), decode_value("rebuilt", message.value()))
+            if self._anew is None or message.partition() not in self._anew.begun:
+                self._shown.load(message)
+            else:
+                self._anew.see(message)
         except (ValueError, TypeError, AttributeError) as error:  # of another version, or not ours
             _unread(partition=message.partition(), offset=message.offset(), error=str(error))
 
-    def _note(self, message: Any) -> None:
-        """Note when the events of a queue were committed in a partition; counters that are deleted leave nothing."""
-        _, channel, queue = decode_key(message.key())
-        committed = self._committed.setdefault((channel, queue), {})
-        if message.value() is None:
-            committed.pop(message.partition(), None)
-        else:
-            committed[message.partition()] = message.timestamp()[1]
+        if self._anew is not None and self._anew.complete:
+            self._shown, self._rebuilt, self._anew = self._anew.filled, self._anew.id, None
+
+    def _begin_anew(self, number: int, mark: Rebuilt) -> None:
+        """Fill other figures with what follows in a partition; those shown stay until all partitions are there."""
+        if mark.id == self._rebuilt:  # a partition without events, which the others did not wait for
+            return
+        if self._anew is None or self._anew.id != mark.id:
+            self._anew = _Anew(mark, _Filled(self._make()))
+        self._anew.begun.add(number)
 
     def last_events(self) -> dict[Place, int]:
         """Return by channel and queue the milliseconds at which its last event was committed."""
-        return {place: max(committed.values()) for place, committed in self._committed.items() if committed}
+        return {place: max(committed.values()) for place, committed in self._shown.committed.items() if committed}
 
     def _tell(self) -> None:
         self.version += 1

@@ -1,8 +1,7 @@
-"""The command `centralita rebuild`: forget state and figures, so that the workers make them anew from the first event kept.
+"""The command `centralita rebuild`: state and figures made anew from the first event kept, while the old figures are shown.
 
-Records are deleted by tombstones in transactions of the partition's own transactional id: a worker that still runs is
-fenced, and boards see every deletion. The marker goes first and the group's offsets last: a rebuild that was
-interrupted leaves nothing that a worker would count on (it refuses to start), and can be run again.
+Counting reads the events only, with the engine and the journals of a replay, so workers may go on until it is done. Then they have to
+stop, what has come meanwhile is counted too, and everything is switched at once (streams/worker/switch.py).
 
 Figures are kept for longer than events. Those of which the events have expired cannot be made anew, and it says which:
 
@@ -13,58 +12,126 @@ Figures are kept for longer than events. Those of which the events have expired 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+import time
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import click
 from confluent_kafka import OFFSET_BEGINNING, ConsumerGroupState, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from rich.console import Console
 from rich.progress import track
 
 from schemas.dead_letters import RefusedError
 from schemas.panes import decode_key
 from streams.broker.topics import TopicSet
-from streams.engine.marker import MARKER
-from streams.engine.partition import Changes
 from streams.engine.policy import DAY, SECOND
 from streams.engine.records import event_of
 from streams.errors import BrokerError, CentralitaError
 from streams.kafka import confluent
+from streams.replay.crew import Crew
+from streams.replay.progress import ProgressBar, shown
+from streams.replay.reading import Span
+from streams.replay.shard import UNLIMITED, Task
+from streams.replay.topic import ReadJob, read, shares
 from streams.settings import Settings
 from streams.worker import marker
-from streams.worker.store import Store, reader, restore
+from streams.worker.store import reader, restore
+from streams.worker.switch import switch
 
-CHUNK = 20_000
-"""Deletions in one transaction."""
 TIMEOUT = 10.0
-STATUS = b'["partition"]'
+_LOOK_AGAIN = 0.5
 _PANE = b'["pane",'
 
 
 @click.command
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait, once all is counted, until the workers are stopped.",
+)
+@click.option(
+    "--processes", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="cores", help="Processes."
+)
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder with room for state and figures, instead of the system's for temporary files.",
+)
 @click.pass_obj
-def command(load: Callable[[], Settings], *, yes: bool) -> None:
-    """Delete state and figures; the workers then count again from the first event that is kept.
+def command(load: Callable[[], Settings], *, yes: bool, wait: float, processes: int, work: Path | None) -> None:
+    """Count all events that are kept again, and put the new state and figures in the place of the old ones, at once.
 
-    Figures of events that have expired since are lost: it says of which days, before it asks. Stop all workers first.
+    For a changed definition, lost state, or another number of partitions. The old figures stay on the boards until then. Figures of events that have
+    expired since are lost: it says of which days, before it asks. Workers have to be stopped when it says so, and started afterwards.
 
     Example: centralita rebuild --yes
     """
     settings = load()
     admin = AdminClient(confluent(settings.kafka))
     numbers = partitions(admin, TopicSet(settings.kafka.prefix).events)
-    refuse_while_running(admin, settings.worker.application_id)
-    found = loss(settings, track(numbers, description="Looking at what is kept"))
+    group = settings.worker.application_id
+    if not wait:
+        refuse_while_running(admin, group)
+    found = loss(settings, track(numbers, "Looking at what is kept", console=Console(stderr=True)))
     if found is not None:
         click.echo(told(*found, settings))
     if not yes:
-        click.confirm(f"Delete state and figures of {len(numbers)} partitions ({settings.kafka.prefix})?", abort=True)
-    for number in track(numbers, description="Deleting"):
-        forget(settings, number)
-    delete_group(admin, settings.worker.application_id)
-    click.echo("State and figures are deleted. Start the workers.")
+        click.confirm(
+            f"Count the events of {len(numbers)} partitions ({settings.kafka.prefix}) again, and replace state and figures?",
+            abort=True,
+        )
+    with TemporaryDirectory(prefix="centralita-", dir=work) as folder:
+        task = Task(settings.policy, None, folder, resumable=True, now_us=time.time_ns() // 1_000)
+        count(settings, task, numbers, processes)
+        wait_until_stopped(admin, group, wait)
+        count(settings, task, numbers, processes)  # what has come meanwhile
+        with shown(len(numbers)) as bar:
+            switch(settings, {number: task.journal(number) for number in numbers}, lambda: bar.passed(1))
+    delete_group(admin, group)
+    click.echo("State and figures are new. Start the workers.")
+
+
+def count(settings: Settings, task: Task, numbers: Iterable[int], processes: int) -> None:
+    """Count what the journals do not have yet, up to where the events end now."""
+    topic = TopicSet(settings.kafka.prefix).events
+    spans = [Span(number, *marker.look(settings, number)[:2]) for number in numbers]
+    jobs = [ReadJob(settings.kafka, topic, share, UNLIMITED, task) for share in shares(spans, processes)]
+    with shown(sum(span.end - span.begin for span in spans)) as bar, Crew(read, jobs) as crew:
+        crew.summaries(partial(_show, bar))
+        crew.finish(time.time_ns() // 1_000)
+
+
+def wait_until_stopped(admin: AdminClient, group: str, seconds: float) -> None:
+    """Wait until no worker is in the group; raise when one still is after so many seconds."""
+    deadline = time.monotonic() + seconds
+    asked = False
+    while True:
+        try:
+            refuse_while_running(admin, group)
+        except CentralitaError as error:
+            if time.monotonic() > deadline or isinstance(error, BrokerError):
+                raise
+            if not asked:
+                click.echo(f"All is counted. {error}; waiting.")
+            asked = True
+            time.sleep(_LOOK_AGAIN)
+        else:
+            return
+
+
+def _show(bar: ProgressBar, passed: int, events: int) -> None:
+    bar.passed(passed)
+    bar.events(events)
 
 
 def partitions(admin: AdminClient, topic: str) -> list[int]:
@@ -118,7 +185,14 @@ def told(begin: int, end: int, settings: Settings) -> str:
 def _panes(settings: Settings, number: int) -> set[tuple[int, int]]:
     """Return when the panes of a partition begin and end (microseconds)."""
     keys: dict[bytes, None] = {}
-    restore(settings, number, {TopicSet(settings.kafka.prefix).kpis: _keeping(keys)}, lambda *_: None)
+
+    def feed(key: bytes, value: bytes | None) -> None:
+        if value is None:
+            keys.pop(key, None)
+        else:
+            keys[key] = None
+
+    restore(settings, number, {TopicSet(settings.kafka.prefix).kpis: feed}, lambda *_: None)
     panes = {decode_key(key)[1:3] for key in keys if key.startswith(_PANE)}
     return {(start * SECOND, (start + length) * SECOND) for length, start in panes}
 
@@ -142,20 +216,6 @@ def _first_event(settings: Settings, number: int) -> int | None:
         return arrived * 1_000
 
 
-def forget(settings: Settings, number: int) -> None:
-    """Delete every record of one partition's state and figures, the marker first."""
-    store = Store(settings, number)
-    store.fence()
-    state: dict[bytes, None] = {MARKER: None}
-    kpis: dict[bytes, None] = {}
-    store.restore(_keeping(state), _keeping(kpis), lambda *_: None)
-    # Boards hold back what stands before the partition's status, so it goes last.
-    kpis = {key: None for key in kpis if key != STATUS} | {STATUS: None}
-    for changes in _deletions(state, kpis):
-        store.commit(changes, ())
-    store.close()
-
-
 def delete_group(admin: AdminClient, group: str) -> None:
     """Delete the offsets that the group has committed, and the group with them."""
     try:
@@ -163,24 +223,3 @@ def delete_group(admin: AdminClient, group: str) -> None:
     except KafkaException as error:
         if error.args[0].name() != "GROUP_ID_NOT_FOUND":
             raise BrokerError(f"group {group} cannot be deleted: {error.args[0].str()}") from None
-
-
-def _keeping(keys: dict[bytes, None]) -> Callable[[bytes, bytes | None], None]:
-    def feed(key: bytes, value: bytes | None) -> None:
-        if value is None and key != MARKER:
-            keys.pop(key, None)
-        else:
-            keys[key] = None
-
-    return feed
-
-
-def _deletions(state: Iterable[bytes], kpis: Iterable[bytes]) -> Iterable[Changes]:
-    for keys in _chunks(list(state)):
-        yield Changes([(key, None) for key in keys], [])
-    for keys in _chunks(list(kpis)):
-        yield Changes([], [(key, None) for key in keys])
-
-
-def _chunks(keys: list[bytes]) -> Iterator[list[bytes]]:
-    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -58,8 +58,13 @@ class Store:
 
     def commit(self, changes: Changes, letters: Sequence[Letter]) -> None:
         """Write everything in one transaction, the marker last; on return it is committed."""
-        producer = self._open()
         deadline = time.monotonic() + self._patience
+        self.write(changes, letters, deadline)
+        self.finish(deadline)
+
+    def write(self, changes: Changes, letters: Sequence[Letter], deadline: float) -> None:
+        """Begin a transaction and write everything in it, the marker last; `finish` commits it."""
+        producer = self._open()
         try:
             producer.begin_transaction()
             self._produce(self._topics.kpis, changes.kpis, deadline)
@@ -69,9 +74,17 @@ class Store:
             raise self._refused(error.args[0], "write") from None
         crash_point("after-produce")
         self._flush(deadline)
+
+    def finish(self, deadline: float) -> None:
+        """Commit what was written."""
         crash_point("before-commit")
-        self._until(deadline, "commit", producer.commit_transaction)
+        self._until(deadline, "commit", self._open().commit_transaction)
         crash_point("after-commit")
+
+    def abort(self) -> None:
+        """Take back what was written, if the broker still lets us; else it does so when the transaction has timed out."""
+        with suppress(KafkaException):
+            self._open().abort_transaction(self._patience)
 
     def close(self) -> None:
         """Let go of the producer without waiting for anything."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
+from schemas.panes import PartitionStatus
 from streams.board.feed import Feed
 from streams.engine.policy import Policy
 from streams.kpis.figures import Figures
@@ -17,13 +20,14 @@ class Message(NamedTuple):
 
     number: int
     content: bytes | None
-    at: int
+    at: int = 0
+    name: bytes = COUNTERS
 
     def partition(self) -> int:
         return self.number
 
     def key(self) -> bytes:
-        return COUNTERS
+        return self.name
 
     def value(self) -> bytes | None:
         return self.content
@@ -52,3 +56,57 @@ def test_deleted_counters_leave_no_last_event():
     kept = [Message(0, b'{"events":{}}', 20), Message(1, b'{"events":{}}', 30)]
     assert feed_of(*kept, Message(1, None, 40)).last_events() == {("call", "sales"): 20}
     assert feed_of(*kept, Message(1, None, 40), Message(0, None, 41)).last_events() == {}
+
+
+def rebuilt(number: int, name: str, partitions: list[int]) -> Message:
+    mark = {"id": name, "partitions": partitions}
+    return Message(number, msgspec.json.encode(mark), name=b'["rebuilt"]')
+
+
+def counted(number: int, events: int) -> list[Message]:
+    """Return a transaction: so many events of a partition, and its end."""
+    status = PartitionStatus(events, 1, 1, events, 0, {})
+    return [
+        Message(number, b'{"events":{"call.queued":%d}}' % events),
+        Message(number, msgspec.json.encode(status), name=b'["partition"]'),
+    ]
+
+
+def shown(feed: Feed[Figures]) -> int:
+    """Return how many events the counters that are shown have."""
+    return sum(sum(kinds.values()) for kinds in feed.figures.counters().values())
+
+
+def test_a_rebuild_is_shown_when_all_its_partitions_are_there():
+    """Not with the first, not with the second's beginning; what comes after it goes on from it."""
+    feed = feed_of(*counted(0, 5), *counted(1, 7))
+    assert shown(feed) == 12
+    feed.load([rebuilt(0, "a", [0, 1]), *counted(0, 50)])
+    assert shown(feed) == 12
+    feed.load([rebuilt(1, "a", [0, 1]), counted(1, 70)[0]])
+    assert shown(feed) == 12
+    feed.load(counted(1, 70)[1:])
+    assert shown(feed) == 120
+    feed.load(counted(0, 51))
+    assert shown(feed) == 121
+    assert feed.last_events() == {("call", "sales"): 0}
+
+
+def test_a_rebuild_does_not_wait_for_partitions_without_events():
+    """Whose beginning may be read later than everything else, with the deletions of what they had."""
+    feed = feed_of(*counted(0, 5), *counted(1, 7))
+    feed.load([rebuilt(0, "a", [0]), *counted(0, 50)])
+    assert shown(feed) == 50
+    feed.load([rebuilt(1, "a", [0]), Message(1, None)])
+    assert shown(feed) == 50
+    feed.load(counted(1, 3))
+    assert shown(feed) == 53
+
+
+def test_a_rebuild_that_was_begun_again_takes_the_place_of_the_first():
+    """One that ended between two partitions is never shown."""
+    feed = feed_of(*counted(0, 5), *counted(1, 7), rebuilt(0, "a", [0, 1]), *counted(0, 50))
+    feed.load([rebuilt(0, "b", [0, 1]), *counted(0, 60), rebuilt(1, "b", [0, 1])])
+    assert shown(feed) == 12
+    feed.load(counted(1, 80))
+    assert shown(feed) == 140
