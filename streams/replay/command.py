@@ -6,25 +6,35 @@ It reads events and writes files, nothing else: no group, no topic and no state 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
 
+from streams.broker.topics import TopicSet
 from streams.cli import INTERRUPTED
 from streams.configuration import load as load_settings
+from streams.errors import ConfigurationError, InputError
 from streams.kpis.windows import zone_of
 from streams.replay import compare, exposition, outputs, parquet
 from streams.replay.asking import Wanted, counting, fail_for_garbage, options, range_of
 from streams.replay.atomic import written
 from streams.replay.counted import Counted
+from streams.replay.progress import shown
+from streams.replay.republish import Pace, Range, of_files, of_topic, send
+from streams.replay.topic import Asked, spans
 from streams.settings import Settings
+from streams.sources.producer import Sender
 
 FORMATS: Final = (*outputs.FORMATS, "parquet", "openmetrics")
 _SUFFIXES: Final = {
     ".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".om": "openmetrics", ".parquet": "parquet",
 }  # fmt: skip
+
+
+FLUSH_SECONDS: Final = 20.0
 
 
 class Target(NamedTuple):
@@ -47,15 +57,29 @@ class Target(NamedTuple):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Settings file, instead of the one before `replay`.",
 )
+@click.option(
+    "--into", metavar="TOPIC", help="Send the events of the range into this topic again, instead of counting them."
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="With --into: so many times as fast as they came; 0: as fast as it goes.",
+)
+@click.option("--shift", is_flag=True, help="With --into: move the events' times by one constant, to now.")
 @click.option("--compare", "comparing", is_flag=True, help="Show only what --config changes, and by how much.")
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913 - a parameter an option
     load: Callable[[], Settings],
     /,
     output: Path | None,
     form: str | None,
     config: Path | None,
+    into: str | None,
+    speed: float,
     *,
+    shift: bool,
     comparing: bool,
     **given: Any,
 ) -> None:
@@ -67,7 +91,18 @@ def command(
     Example: centralita replay --from 2026-03-02 --to 2026-03-09 --every 15m --by queue --output week.parquet
 
     Example: centralita replay --from 2026-03-02 --to 2026-03-03 --every 1h --config other.toml --compare
+
+    Example: centralita replay --from 2026-03-02T09:00 --to 2026-03-02T13:00 --into rehearsal.events --speed 10 --shift
     """
+    if into is not None:
+        if output is not None or form is not None or comparing:
+            raise click.UsageError(
+                "--into: sends events, and writes no figures; expected it without --output, --format and --compare"
+            )
+        _republish(
+            load() if config is None else load_settings(config, os.environ), Wanted(**given), into, Pace(speed, shift)
+        )
+        return
     target = _target(form, output, compare.FORMATS if comparing else FORMATS)
     wanted = Wanted(**given, reach=exposition.REACH if target.form == "openmetrics" else 0)
     if comparing and config is None:
@@ -116,6 +151,42 @@ def _replay(settings: Settings, wanted: Wanted, target: Target) -> None:
                 else:
                     outputs.write(file, target.form, counted.figures.stretches(query))
     fail_for_garbage(counted)
+
+
+def _republish(settings: Settings, wanted: Wanted, into: str, pace: Pace) -> None:
+    """Send the events of a range again; told is how many are in, also when it is interrupted."""
+    topics = TopicSet(settings.kafka.prefix)
+    if into in topics.names:
+        raise ConfigurationError(
+            f"--into: seen {into}, a topic of this installation; expected one of another, as rehearsal.events"
+        )
+    start, end = wanted.range_us(zone_of(settings.policy, wanted.queue))
+    now_us = time.time_ns() // 1_000
+    if end is None and pace.shift and not 0 < pace.speed <= 1:
+        raise click.UsageError(
+            "--shift: expected --to with a speed above 1: the end of the range is moved to when it is sent"
+        )
+    belongs = Range(start or 0, end if end is not None else now_us + settings.policy.future)
+    sender = Sender(settings.kafka, into)
+    sender.check()
+    if wanted.files:
+        stream = of_files(wanted.files, belongs, now_us)
+    else:
+        asked = Asked(settings.kafka, topics.events, belongs.start_us, belongs.end_us, 0, wanted.incomplete)
+        stream = of_topic(settings.kafka, topics.events, spans(asked, settings.policy), belongs, settings.policy)
+    code = 0
+    with shown((belongs.end_us - belongs.start_us) if end is not None else None, "sending") as bar:
+        try:
+            send(stream, sender, belongs, pace, bar)
+        except KeyboardInterrupt:
+            sender.flush(FLUSH_SECONDS)
+            sender.drop()
+            code = INTERRUPTED
+    click.echo(f"{sender.delivered:,} events sent into {into}" + (", interrupted" if code else ""))
+    if not sender.delivered and not code:
+        raise InputError("there are no events to send between --from and --to")
+    if code:
+        raise click.exceptions.Exit(code)
 
 
 def _compare(before: Settings, after: Settings, wanted: Wanted, target: Target) -> None:

@@ -55,9 +55,9 @@ class ProgressBar:
 
 
 @contextmanager
-def shown(total: int | None) -> Iterator[ProgressBar]:
+def shown(total: int | None, what: str = "reading") -> Iterator[ProgressBar]:
     """Show a bar towards ``total`` (None: unknown) on a terminal."""
     console = Console(stderr=True)
-    columns = (TextColumn("reading"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), RateColumn())
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), RateColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        yield ProgressBar(progress, progress.add_task("reading", total=total, events=0))
+        yield ProgressBar(progress, progress.add_task(what, total=total, events=0))

@@ -43,14 +43,17 @@ class Sender:
             raise TopicError(f"{self.topic}: {found.error.str()}: create it with `centralita topics`")
         return len(found.partitions)
 
-    def send(self, key: bytes | None, value: bytes, mark: int) -> None:
-        """Hand one event over, waiting while too many are on their way; raise BrokerError when one was not delivered."""
+    def send(self, key: bytes | None, value: bytes | None, mark: int, **more: Any) -> None:
+        """Hand one event over, waiting while too many are on their way; raise BrokerError when one was not delivered.
+
+        ``more`` may name the partition and headers.
+        """
         self.waiting[mark] = None
         acknowledge = partial(self._acknowledged, mark)
         while True:
             try:
                 with HELD:
-                    self._producer.produce(self.topic, value, key, on_delivery=acknowledge)
+                    self._producer.produce(self.topic, value, key, on_delivery=acknowledge, **more)
                 break
             except BufferError:
                 self._poll(0.1)

@@ -83,7 +83,7 @@ class Store:
 
     def abort(self) -> None:
         """Take back what was written, if the broker still lets us; else it does so when the transaction has timed out."""
-        with suppress(KafkaException):
+        with suppress(KafkaException, FencedError):
             self._open().abort_transaction(self._patience)
 
     def close(self) -> None:
