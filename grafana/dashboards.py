@@ -108,8 +108,8 @@ def _live(language: Language) -> Rows:
 
 def _queue(language: Language) -> Rows:
     kpis = kpis_of(QUEUE)
-    percentiles = [kpi for kpi in kpis if kpi.histogram is not None]
-    rest = [kpi for kpi in kpis if kpi.histogram is None]
+    percentiles = [kpi for kpi in kpis if kpi.histograms]
+    rest = [kpi for kpi in kpis if not kpi.histograms]
     of_now = {"waiting": operations.WAITING, "longest_wait": operations.LONGEST}
     now = [panels.kpi_levels(BY_ID[kpi], language, query) for kpi, query in of_now.items()]
     yield _NOW, [*now, *(panels.kpi_levels(kpi, language) for kpi in rest[:4])]

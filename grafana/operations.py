@@ -113,7 +113,7 @@ def by_agent(language: Language) -> Any:
             "Requiere `board.agents_in_metrics = true`: de serie no se exportan los agentes.",
         ),
     )
-    kpis = [kpi for kpi in metrics.exported() if "agent" in kpi.breakdowns and kpi.histogram is None]
+    kpis = [kpi for kpi in metrics.exported() if "agent" in kpi.breakdowns and not kpi.histograms]
     columns = {
         head_of(kpi): f'max by (agent) ({metrics.name_of(kpi.id, kpi.unit)}_by_agent{{window="$window"}})' for kpi in kpis
     }  # fmt: skip

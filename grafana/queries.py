@@ -12,23 +12,24 @@ WINDOWED: Final = f'{PLACE}, window="$window"'
 _QUEUE: Final = "queue, channel"
 
 
-def by_queue(name: str, labels: str = PLACE) -> str:
+def by_queue(name: str, labels: str = PLACE, more: str = "") -> str:
     """Return a figure of each queue.
 
     >>> by_queue("contact_center_waiting")
     'max by (queue, channel) (contact_center_waiting{channel=~"$channel", queue=~"$queue"})'
     """
-    return f"max by ({_QUEUE}) ({name}{{{labels}}})"
+    return f"max by ({_QUEUE}{more}) ({name}{{{labels}}})"
 
 
 def of_queue(kpi: Kpi) -> str:
     """Return a KPI of each queue in the chosen window."""
-    return by_queue(metrics.name_of(kpi.id, kpi.unit), WINDOWED)
+    more = f", {metrics.CURRENCY}" if kpi.unit == "money" else ""
+    return by_queue(metrics.name_of(kpi.id, kpi.unit), WINDOWED, more)
 
 
 def adds_up(kpi: Kpi) -> bool:
     """Tell whether a total over queues is made of their parts: not of percentiles, nor of the time of agents who serve several."""
-    return kpi.crediting != "CLIP" and ((kpi.denominator is None and kpi.histogram is None) or metrics.has_parts(kpi))
+    return kpi.crediting != "CLIP" and ((kpi.denominator is None and not kpi.histograms) or metrics.has_parts(kpi))
 
 
 def total(kpi: Kpi, by: str = "") -> str:
@@ -38,7 +39,8 @@ def total(kpi: Kpi, by: str = "") -> str:
     >>> total(BY_ID["entered"])
     'sum(max by (queue, channel) (contact_center_entered{channel=~"$channel", queue=~"$queue", window="$window"}))'
     """
-    together = f"sum by ({by})" if by else "sum"
+    labels = [label for label in (by, metrics.CURRENCY if kpi.unit == "money" else "") if label]
+    together = f"sum by ({', '.join(labels)})" if labels else "sum"
     if not metrics.has_parts(kpi):
         return f"{together}({of_queue(kpi)})"
     top, bottom = (by_queue(part, WINDOWED) for part in metrics.part_names(kpi.id, kpi.unit))

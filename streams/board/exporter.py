@@ -223,6 +223,9 @@ def families(
     """Yield the families of all KPIs with windowed series, value, numerator and denominator, from the rows of each window."""
     for kpi in metrics.exported():
         found = [([*place(row), name], row.kpis[kpi.id]) for name in rows for row in rows[name] if kpi.id in row.kpis]
+        if kpi.unit == "money":
+            yield _amounts(metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), labels, found)
+            continue
         yield _family(
             metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), labels, found, lambda f: f.value
         )
@@ -256,6 +259,15 @@ def _family(
         value = part(figure)
         if value is not None:
             family.add_metric(values, value)
+    return family
+
+
+def _amounts(name: str, text: str, labels: tuple[str, ...], found: list[tuple[list[str], Figure]]) -> Metric:
+    """Return amounts of money, a sample for each currency."""
+    family = GaugeMetricFamily(name, text, labels=(*labels, metrics.CURRENCY))
+    for values, figure in found:
+        for currency, amount in (figure.amounts or {}).items():
+            family.add_metric([*values, currency], float(amount))
     return family
 
 

@@ -10,6 +10,8 @@ PREFIX: Final = "contact_center"
 WINDOWS: Final = ("5m", "15m", "30m", "60m", "today")
 PLACE: Final = ("queue", "channel")
 WINDOWED: Final = (*PLACE, "window")
+CURRENCY: Final = "currency"
+"""Label of amounts, beside the others."""
 _SUFFIX: Final = {"ratio": "_ratio", "s": "_seconds", "count": ""}
 _VARIANT: Final = "service_level_sl"
 
@@ -70,7 +72,7 @@ def _stem(kpi_id: str, unit: str) -> str:
 
 def has_parts(kpi: Kpi) -> bool:
     """Tell whether a KPI is a quotient whose parts are exported: a ratio or a mean, not a count or a percentile."""
-    return kpi.unit == "ratio" or (kpi.unit == "s" and kpi.denominator is not None)
+    return kpi.id == "service_level" or (kpi.unit != "money" and kpi.denominator is not None)
 
 
 def help_of(kpi: Kpi) -> str:
@@ -84,5 +86,8 @@ def terms_of(terms: Terms | None) -> str:
     >>> terms_of({"entered": 1, "short_abandoned": -1}), terms_of({})
     ('entered - short_abandoned', 'by the formula')
     """
-    found = " ".join(f"{'-' if times < 0 else '+'} {name}" for name, times in (terms or {}).items())
+    found = " ".join(
+        f"{'-' if times < 0 else '+'} {'' if abs(times) == 1 else f'{abs(times)} * '}{name}"
+        for name, times in (terms or {}).items()
+    )
     return found.removeprefix("+ ") or "by the formula"

@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from schemas.agents import AgentStateChanged
 from schemas.panes import AgentNow
-from streams.engine.calls import digest
+from streams.engine.facts import digest
 from streams.engine.panes import Panes
 from streams.engine.policy import HOUR, INTERVAL, MINUTE
 from streams.engine.slices import Slice, Slices

@@ -1,117 +1,235 @@
-"""Contacts and the customers to whom they belong: what is remembered between two events.
+"""Contacts: what is remembered of one between two events.
 
-A contact's facts are the truth; its folded call and what it has been credited are kept beside them while it is in use, and its
-record (bytes) alone once it has settled. A customer's contacts lie together, in the order in which they began, so that
-first-contact resolution is a look at the neighbour.
+Its facts are the truth; the course folded from them and what it has been credited are kept beside them while it is in use, and its
+record (bytes) alone once it has settled.
+
+What a contact of any length costs is bounded by what can still change. Facts that no event within the allowed lateness can come before
+are folded into the contact's ``past``, a course of a few things, and dropped, as soon as they are half of all; so each is folded twice at most. The
+others fill pages of 64, each a record of its own that is written once, and the last ones are in the contact's record.
+
+    |---- past ----|-- page 0 --|-- page 1 --|- tail -|
+    folded, dropped|<--- within the allowed lateness -->
 """
 
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left, insort
-from typing import Any, NamedTuple
+from bisect import bisect_left
+from typing import Final, NamedTuple
 
 import msgspec
 
 from schemas.dead_letters import Reason, RefusedError
-from streams.engine.calls import QUEUED, Call, Fact, advance
-from streams.engine.credits import Credit
+from streams.engine.course import Course, advance, pack, unpack
+from streams.engine.facts import CALL, NOTED, QUEUED, REPLIED, Fact
+from streams.engine.marks import Credit
+from streams.engine.records import Records, contact_key, page_key
 
-_head = struct.Struct("<?qq")
-"""Record's head: finished or not, when the contact began (microseconds, -1 unknown), time of its last fact."""
-UNKNOWN = -1
-MOST_FACTS = 1000
-"""Events of one contact at most; a source that gives many calls one id must not stop the partition."""
+_head = struct.Struct("<BqqqH")
+"""Record's head: flags, when the contact began (microseconds, -1 unknown), time of its last fact, what it is about, pages."""
+UNKNOWN: Final = -1
+PAGE: Final = 64
+"""Facts in a page."""
+FEW: Final = 16
+"""Up to so many facts are searched one by one."""
+_FINISHED, _TICKET, _LONG = 1, 2, 4
+_NEVER: Final = -(1 << 62)
 
 
 class Contact:
-    """One contact in use. ``folded`` of its facts are in ``call``; `fold` brings the call up to date."""
+    """One contact in use. ``folded`` of its facts are in ``course``; `fold` brings the course up to date."""
 
     __slots__ = (
-        "as_of",
-        "call",
-        "credits",
-        "facts",
-        "folded",
-        "identified",
-        "new",
-        "queue",
-        "start",
-        "waiting",
-        "written",
-    )
+        "about", "as_of", "course", "credits", "facts", "floor", "folded", "identified", "known", "new", "pages", "past",
+        "queue", "start", "stored", "tail", "waiting", "written",
+    )  # fmt: skip
 
-    def __init__(self, facts: list[Fact], as_of: int = 0, *, identified: bool) -> None:
+    def __init__(self, *, identified: bool) -> None:
         self.identified = identified
-        self.facts = facts
-        self.as_of = as_of
-        self.call = Call()
+        self.facts: list[Fact] = []
+        self.past: bytes | None = None
+        self.floor = _NEVER
+        """Facts before this time are in the past (microseconds)."""
+        self.pages: list[bytes] = []
+        self.stored = 0
+        """Pages that are written; those before the first that is not are as they were."""
+        self.tail: list[Fact] | None = None
+        """Facts that are in no page, in the order in which they came; None while there are no pages."""
+        self.known: dict[bytes, Fact] | None = None
+        """Facts by digest, when they are many."""
+        self.as_of = 0
+        self.course = Course()
         self.folded = 0
-        self.queue = _queue(facts)
-        """The queue that the facts so far say it entered last."""
+        self.queue: tuple[str, str] | None = None
+        """Channel and queue that the facts so far say it entered last."""
         self.new = False
         """True while facts wait to be evaluated."""
         self.credits: list[Credit] = []
         self.start: int = UNKNOWN
-        self.waiting: tuple[str, int] | None = None
+        self.about = 0
+        self.waiting: tuple[tuple[str, str], int] | None = None
         self.written: bytes | None = None
         """Its record, while nothing has changed since."""
 
+    # Facts in
+
     def learn(self, fact: Fact) -> bool:
         """Add a fact; return False when its event was known (of two that differ, the smaller stays)."""
-        facts = self.facts
-        name = fact[2]
-        for at, known in enumerate(facts):
-            if known[2] == name:
-                if _order(fact) < _order(known):
-                    del facts[at]
-                    self._insert(fact)
-                return False
-        if len(facts) >= MOST_FACTS:
-            message = f"contact_id: seen one with more than {MOST_FACTS} events, expected a contact's own id"
-            raise RefusedError(Reason.TOO_LARGE, message)
+        facts, name = self.facts, fact[2]
+        if self.known is None:
+            for known in facts:
+                if known[2] == name:
+                    return self._know(known, fact)
+        elif name in self.known:
+            return self._know(self.known[name], fact)
+        if fact[0] < self.floor:
+            message = "time: seen one before what is already summed up, expected one within the allowed lateness"
+            raise RefusedError(Reason.TOO_LATE, message)
         if not facts or fact[0] > facts[-1][0] or fact[:3] > facts[-1][:3]:
             facts.append(fact)
             if fact[1] == QUEUED:
-                self.queue = fact[3]
+                self.queue = fact[4] or CALL, fact[3]
         else:
             self._insert(fact)
+        if len(facts) > FEW:
+            self._note(fact)
         return True
 
+    def _know(self, known: Fact, fact: Fact) -> bool:
+        """Take a fact of an event that is known: of two that differ the smaller stays."""
+        if _order(fact) < _order(known):
+            self.facts.remove(known)
+            self.unfold()
+            self._insert(fact)
+            self._turn_pages()
+        return False
+
     def _insert(self, fact: Fact) -> None:
-        self.facts.append(fact)
-        self.facts.sort(key=_place)
-        self.call, self.folded = Call(), 0
-        self.queue = _queue(self.facts)
+        """Put a fact among the others; the course is folded anew if that can make a difference."""
+        facts = self.facts
+        at = bisect_left(facts, fact[:3], key=_place)
+        facts.insert(at, fact)
+        if self.known is not None:
+            self.known[fact[2]] = fact
+        if at < self.folded:
+            if fact[1] == NOTED or (fact[1] == REPLIED and self._follows_reply(at)):
+                self.folded += 1
+            else:
+                self.unfold()
+        self.queue = self._queue()
+
+    def _follows_reply(self, at: int) -> bool:
+        """Tell whether the fact before that changes anything is a reply: a second one in a row changes nothing."""
+        while at:
+            at -= 1
+            if self.facts[at][1] != NOTED:
+                return bool(self.facts[at][1] == REPLIED)
+        return False
+
+    def _queue(self) -> tuple[str, str] | None:
+        for fact in reversed(self.facts):
+            if fact[1] == QUEUED:
+                return fact[4] or CALL, fact[3]
+        return self.queue if self.past is not None else None
+
+    # Pages
+
+    def _note(self, fact: Fact) -> None:
+        """Find the many facts by digest, and fill pages."""
+        if self.known is None:
+            self.known = {fact[2]: fact for fact in self.facts}
+        self.known[fact[2]] = fact
+        if self.tail is not None:
+            self.tail.append(fact)
+        elif len(self.facts) >= 2 * PAGE:
+            self.tail = list(self.facts)
+        if self.tail is not None and len(self.tail) >= 2 * PAGE:
+            self.pages.append(_encode(self.tail[:PAGE]))
+            del self.tail[:PAGE]
+
+    def _turn_pages(self) -> None:
+        """Write all pages anew, after a change to what may be in one."""
+        if self.tail is None:
+            return
+        self.pages, self.tail = [], None
+        if len(self.facts) >= 2 * PAGE:
+            full = (len(self.facts) - PAGE) // PAGE * PAGE
+            self.pages = [_encode(self.facts[at : at + PAGE]) for at in range(0, full, PAGE)]
+            self.tail = self.facts[full:]
+        self.stored = -abs(self.stored)
+
+    # The course
+
+    def unfold(self) -> None:
+        """Let the course be folded anew."""
+        self.course, self.folded = Course() if self.past is None else unpack(self.past), 0
 
     def fold(self) -> None:
-        """Bring the call up to date with the facts."""
-        call, facts = self.call, self.facts
+        """Bring the course up to date with the facts."""
+        course, facts = self.course, self.facts
         for at in range(self.folded, len(facts)):
-            advance(call, facts[at])
+            advance(course, facts[at])
         self.folded = len(facts)
 
+    def is_long(self, horizon: int) -> bool:
+        """Tell whether it is worth while to sum up the facts before ``horizon``: they are many, and half of all."""
+        facts = self.facts
+        return len(facts) > FEW and facts[len(facts) // 2][0] < horizon
+
+    def sum_up(self, horizon: int) -> None:
+        """Fold the facts before ``horizon`` into the past; nothing can come before them any more."""
+        self.unfold()
+        past, cut = self.course, bisect_left(self.facts, (horizon,))
+        for fact in self.facts[:cut]:
+            advance(past, fact)
+        self.past, self.floor = pack(past), horizon
+        del self.facts[:cut]
+        self.known = {fact[2]: fact for fact in self.facts} if len(self.facts) > FEW else None
+        self._turn_pages()
+        self.unfold()
+        self.fold()
+        self.written = None
+
+    @property
+    def last(self) -> int:
+        """Return the time of the last fact."""
+        return self.facts[-1][0] if self.facts else self.floor
+
     def busy(self, horizon: int) -> bool:
-        """Tell whether it goes on: somebody waits, or is talking and has been since ``horizon`` at the earliest."""
-        return self.waiting is not None or (not self.call.finished and self.facts[-1][0] >= horizon)
+        """Tell whether it goes on: somebody waits, or is talking, and has been since ``horizon`` at the earliest."""
+        if self.course.is_ticket:
+            return False
+        return self.waiting is not None or (not self.course.finished and self.last >= horizon)
+
+    # Records
 
     def record(self) -> bytes:
-        """Return the contact's record: a head, then the facts."""
+        """Return the contact as it is kept in memory: a head, the past, the facts that are in no page, the pages."""
         if self.written is None:
-            head = _head.pack(self.call.finished, self.start, self.facts[-1][0])
-            self.written = head + _encode((self.as_of, self.facts))
+            self.written = self._packed(self.pages)
         return self.written
+
+    def _packed(self, pages: list[bytes]) -> bytes:
+        flags = (_FINISHED if self.course.finished else 0) | (_TICKET if self.course.is_ticket else 0)
+        flags |= _LONG if len(self.facts) > FEW else 0
+        head = _head.pack(flags, self.start, self.last, self.about, len(self.pages))
+        tail = self.facts if self.tail is None else self.tail
+        rest = () if self.past is None and not self.pages else (self.past, self.floor, self.queue, pages)
+        return head + _encode((self.as_of, tail, *rest))
+
+    def records(self, key: bytes, name: str) -> Records:
+        """Return the records to write: its own, and those of the pages that are new or gone."""
+        if not self.pages and not self.stored:
+            return [(contact_key(key, name), self.record())]
+        first = max(0, self.stored)
+        pages: Records = [(page_key(key, name, at), self.pages[at]) for at in range(first, len(self.pages))]
+        gone = range(len(self.pages), abs(self.stored))
+        pages += [(page_key(key, name, at), None) for at in gone]
+        self.stored = len(self.pages)
+        return [(contact_key(key, name), self._packed([])), *pages]
 
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
-def _queue(facts: list[Fact]) -> str | None:
-    for fact in reversed(facts):
-        if fact[1] == QUEUED:
-            queue: str = fact[3]
-            return queue
-    return None
 
 
 def _place(fact: Fact) -> Fact:
@@ -124,87 +242,64 @@ def _order(fact: Fact) -> tuple[int, int, str]:
 
 def decode(record: bytes, *, identified: bool) -> Contact:
     """Return the contact of a record, folded but with nothing credited."""
-    as_of, facts = msgspec.msgpack.decode(memoryview(record)[_head.size :])
-    contact = Contact([tuple(fact) for fact in facts], as_of, identified=identified)
+    head = head_of(record)
+    as_of, tail, *rest = msgspec.msgpack.decode(memoryview(record)[_head.size :])
+    contact = Contact(identified=identified)
+    contact.as_of = as_of
+    contact.start, contact.about = head.start, head.about
+    facts = [tuple(fact) for fact in tail]
+    if rest:
+        contact.past, contact.floor, queue, contact.pages = rest
+        contact.queue = None if queue is None else (queue[0], queue[1])
+    contact.stored = len(contact.pages)
+    if contact.pages:
+        contact.tail = list(facts)
+        facts += [tuple(fact) for page in contact.pages for fact in msgspec.msgpack.decode(page)]
+        facts.sort(key=_place)
+    contact.facts = facts
+    if len(facts) > FEW:
+        contact.known = {fact[2]: fact for fact in facts}
+        if contact.tail is None and len(facts) >= 2 * PAGE:
+            contact.tail = list(facts)
+    contact.queue = contact._queue()  # noqa: SLF001 - of this module
+    contact.unfold()
     contact.fold()
-    contact.start = _head.unpack_from(record)[1]
     return contact
 
 
-class Head(NamedTuple):
-    """What can be told of a contact from its record without decoding it (microseconds)."""
+def with_pages(record: bytes, pages: list[bytes]) -> bytes:
+    """Return a contact's record as it is kept in memory, from its own record and its pages."""
+    if not pages:
+        return record
+    as_of, tail, past, floor, queue, _ = msgspec.msgpack.decode(memoryview(record)[_head.size :])
+    return record[: _head.size] + _encode((as_of, tail, past, floor, queue, pages))
 
-    finished: bool
+
+class Head(NamedTuple):
+    """What can be told of a contact from its record without decoding it (times in microseconds)."""
+
+    flags: int
     start: int
     last: int
+    about: int
+    pages: int
+
+    @property
+    def finished(self) -> bool:
+        """Tell that nobody waits and nobody talks."""
+        return bool(self.flags & _FINISHED)
+
+    @property
+    def ticket(self) -> bool:
+        """Tell whether it is one that may wait for months."""
+        return bool(self.flags & _TICKET)
+
+    @property
+    def long(self) -> bool:
+        """Tell whether it has many facts."""
+        return bool(self.flags & _LONG)
 
 
-def head(record: bytes) -> Head:
+def head_of(record: bytes) -> Head:
     """Return the head of a contact's record."""
     return Head(*_head.unpack_from(record))
-
-
-class Customer:
-    """One customer's contacts, each in use or settled, and the order in which those with a known start began."""
-
-    __slots__ = ("contacts", "order", "touched")
-
-    def __init__(self) -> None:
-        self.contacts: dict[str, Contact | bytes] = {}
-        self.order: list[tuple[int, str]] = []
-        self.touched = -1
-
-    def before(self, name: str, *starts: int) -> set[str]:
-        """Return the contacts that come just before ``name``, were it to begin at each of ``starts``."""
-        found = set()
-        for start in starts:
-            at = bisect_left(self.order, (start, name))
-            while at and self.order[at - 1][1] == name:
-                at -= 1
-            if at and start != UNKNOWN:
-                found.add(self.order[at - 1][1])
-        return found
-
-    def place(self, name: str, old: int, new: int) -> None:
-        """Move a contact in the order from ``old`` to ``new``."""
-        if old != UNKNOWN:
-            del self.order[bisect_left(self.order, (old, name))]
-        if new != UNKNOWN:
-            insort(self.order, (new, name))
-
-    def next_start(self, name: str, start: int) -> int | None:
-        """Return when the contact after this one began."""
-        if len(self.order) < 2 or start == UNKNOWN:
-            return None
-        at = bisect_left(self.order, (start, name)) + 1
-        return self.order[at][0] if at < len(self.order) else None
-
-    def pack(self) -> bytes:
-        """Return all contacts as one record, for a customer who has gone quiet."""
-        records = {
-            name: contact if isinstance(contact, bytes) else contact.record() for name, contact in self.contacts.items()
-        }
-        return pack(records)
-
-
-def pack(records: dict[str, bytes]) -> bytes:
-    """Return the records of a customer's contacts as one. A copy, since msgspec leaves the room that it reserved."""
-    return bytes(memoryview(_encode(records)))
-
-
-unpack_records = msgspec.msgpack.Decoder(dict[str, bytes]).decode
-"""Returns the records of a customer's contacts, by contact id, from what `pack` made of them."""
-
-
-def unpack(record: bytes) -> Customer:
-    """Return the customer of a packed record, the contacts still encoded."""
-    return gather(unpack_records(record))
-
-
-def gather(records: dict[str, Any]) -> Customer:
-    """Return a customer from the records of the contacts, by contact id."""
-    customer = Customer()
-    customer.contacts = records
-    starts = ((head(record).start, name) for name, record in records.items())
-    customer.order = sorted(start for start in starts if start[0] != UNKNOWN)
-    return customer

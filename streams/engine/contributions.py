@@ -5,14 +5,16 @@ Facts are noted as they come and evaluated once per contact, when the time advan
 
 from __future__ import annotations
 
-from streams.engine.calls import Fact
-from streams.engine.contacts import UNKNOWN, Contact, Customer
-from streams.engine.credits import Credit, credits_of, lost
+from streams.engine.contacts import FEW, UNKNOWN, Contact
+from streams.engine.credits import Credits, lost, patience
+from streams.engine.customer import Customer
 from streams.engine.customers import Customers, load
+from streams.engine.facts import Fact
 from streams.engine.gauges import Name, WaitingNow
+from streams.engine.marks import Credit
 from streams.engine.panes import Panes
 from streams.engine.policy import Policy
-from streams.engine.records import Records, contact_key
+from streams.engine.records import Records, contact_key, page_key
 from streams.engine.slices import Slices
 from streams.engine.timers import Timers
 
@@ -23,25 +25,29 @@ class Contributions:
     def __init__(self, policy: Policy, panes: Panes, slices: Slices) -> None:
         self._policy = policy
         self._panes = panes
-        self._slices = slices
+        self._given = Credits(policy, slices)
         self._customers = Customers(policy)
         self._timers = Timers()
+        self._watermark = 0
         self._news: list[tuple[bytes, str, Customer, Contact]] = []
-        self._dirty: dict[Name, Contact | None] = {}
+        self._dirty: dict[Name, Contact | int] = {}
+        """Contacts to write; of those to delete the number of pages."""
         self.waiting = WaitingNow()
 
     # Facts in
 
     def note(self, key: bytes, name: str, fact: Fact, watermark: int) -> tuple[bool, Contact]:
         """Add a fact to its contact, to be evaluated later; return False with the contact when it was known."""
+        self._watermark = watermark
         customer = self._customers.get(key, watermark)
         contact = customer.contacts.get(name)
         if not isinstance(contact, Contact):
             contact = self._load(key, customer, name)
         if contact is None:
-            contact = customer.contacts[name] = Contact([], identified=key != name.encode())
+            contact = customer.contacts[name] = Contact(identified=key != name.encode())
+            customer.used.add(name)
         new = contact.learn(fact)
-        if not contact.new and contact.folded != len(contact.facts):
+        if not contact.new and (new or contact.folded != len(contact.facts)):
             contact.new = True
             self._news.append((key, name, customer, contact))
         return new, contact
@@ -49,20 +55,30 @@ class Contributions:
     def evaluate(self) -> None:
         """Evaluate the contacts that facts were noted for."""
         news, self._news = self._news, []
+        horizon = self._watermark - self._policy.lateness
         for key, name, customer, contact in news:
             contact.fold()
             self._evaluate(key, name, customer, contact)
+            if len(contact.facts) > FEW and contact.is_long(horizon):
+                self._sum_up(name, customer, contact, horizon)
             self._dirty[key, name] = contact
             contact.new = False
             contact.written = None
+
+    def _sum_up(self, name: str, customer: Customer, contact: Contact, horizon: int) -> None:
+        """Fold what is out of reach into the contact's past; what only that was credited for is in the panes for good."""
+        contact.sum_up(horizon)
+        contact.credits = self._credits(name, customer, contact)
 
     def advance(self, now_us: int) -> None:
         """Evaluate what is noted, then credit what is due by ``now_us`` to those who still wait."""
         self.evaluate()
         for key, name in self._timers.due(now_us):
-            customer = self._customers.live.get(key)
-            contact = customer.contacts.get(name) if customer is not None else None
-            if customer is None or not isinstance(contact, Contact) or contact.call.waiting is None:
+            if (key, name) not in self.waiting.where:
+                continue
+            customer = self._customers.get(key, self._watermark)
+            contact = self._load(key, customer, name)
+            if contact is None or contact.course.waiting is None:
                 continue
             contact.as_of = max(contact.as_of, now_us)
             before = contact.credits
@@ -80,15 +96,31 @@ class Contributions:
 
     def flush(self, watermark: int) -> Records:
         """Return the records of the contacts that changed, and of those that nothing can change any more."""
+        self._watermark = watermark
         self.evaluate()
-        for name in self._customers.expire(watermark):
-            self._dirty[name] = None
-        records: Records = [
-            (contact_key(*name), None if contact is None else contact.record()) for name, contact in self._dirty.items()
-        ]
+        for key in self._customers.long(watermark):
+            self._sum_up_settled(key)
+        for key, name, pages in self._customers.expire(watermark):
+            self._dirty[key, name] = pages
+        records: Records = []
+        for (key, name), contact in self._dirty.items():
+            if isinstance(contact, Contact):
+                records += contact.records(key, name)
+            else:
+                records.append((contact_key(key, name), None))
+                records += [(page_key(key, name, number), None) for number in range(contact)]
         self._dirty = {}
         self._customers.settle(watermark)
         return records
+
+    def _sum_up_settled(self, key: bytes) -> None:
+        horizon = self._watermark - self._policy.lateness
+        customer = self._customers.get(key, self._watermark)
+        for name in list(customer.contacts):
+            contact = self._load(key, customer, name)
+            if contact is not None and contact.is_long(horizon):
+                self._sum_up(name, customer, contact, horizon)
+                self._dirty[key, name] = contact
 
     @property
     def known(self) -> bool:
@@ -99,8 +131,13 @@ class Contributions:
         """Take a contact's record back, or its deletion; of several the last one counts."""
         self._customers.restore(key, name, record)
 
+    def restore_page(self, key: bytes, name: str, number: int, record: bytes | None) -> None:
+        """Take a page of a contact's facts back, or its deletion; of several the last one counts."""
+        self._customers.restore_page(key, name, number, record)
+
     def restored(self, watermark: int) -> None:
         """Be ready after all records were taken; whoever still waits or talks is in use."""
+        self._watermark = watermark
         for key, customer in self._customers.restored(watermark):
             for name in list(customer.contacts):
                 contact = self._load(key, customer, name)
@@ -113,32 +150,33 @@ class Contributions:
         contact, settled = load(key, customer, name)
         if settled and contact is not None:
             contact.credits = self._credits(name, customer, contact)
+            contact.waiting = self.waiting.of((key, name))
         return contact
 
     def _credits(self, name: str, customer: Customer, contact: Contact) -> list[Credit]:
-        following = customer.next_start(name, contact.start) if len(customer.order) > 1 else None
-        return credits_of(
-            contact.call, self._policy, self._slices, contact.as_of, following, identified=contact.identified
-        )
+        following = None
+        if len(customer.order) > 1:
+            following = customer.next_start(name, contact.start, contact.about)
+        return self._given.of(contact.course, contact.as_of, following, identified=contact.identified)
 
     def _evaluate(self, key: bytes, name: str, customer: Customer, contact: Contact) -> None:
         """Credit the difference between what a contact adds now and what it has been credited."""
-        visits = contact.call.visits
-        start = visits[0].start if visits else UNKNOWN
-        if start != contact.start:
+        course = contact.course
+        start = course.first.start if course.first is not None else UNKNOWN
+        if start != contact.start or course.about != contact.about:
             self._move(key, name, customer, contact, start)
         self._settle_up(contact, self._credits(name, customer, contact))
-        if contact.waiting is not None or contact.call.waiting is not None:
+        if contact.waiting is not None or course.waiting is not None:
             self._watch((key, name), contact)
 
     def _move(self, key: bytes, name: str, customer: Customer, contact: Contact, start: int) -> None:
-        """Place a contact that now began at ``start``; the contact before it may have another one after it now."""
-        before = customer.before(name, contact.start, start) if customer.order else ()
+        """Place a contact that now began at ``start``; the contacts before it may have another one after them now."""
+        before = customer.before(name, contact.start) | customer.before(name, start) if customer.order else ()
         neighbours = {other: self._load(key, customer, other) for other in before}
-        customer.place(name, contact.start, start)
-        contact.start = start
+        customer.place(name, contact.start, start, contact.course.about)
+        contact.start, contact.about = start, contact.course.about
         for other, neighbour in neighbours.items():
-            if neighbour is not None:
+            if neighbour is not None and not neighbour.new:
                 self._settle_up(neighbour, self._credits(other, customer, neighbour))
 
     def _settle_up(self, contact: Contact, new: list[Credit]) -> None:
@@ -163,18 +201,17 @@ class Contributions:
 
     def _watch(self, name: Name, contact: Contact) -> None:
         """Keep the callers waiting, and the timers of those who begin to, up to date."""
-        visit = contact.call.waiting
+        visit = contact.course.waiting
         waiting = None
         if visit is not None and not lost(visit, self._policy.of(visit.queue), contact.as_of):
-            waiting = (visit.queue, visit.start)
+            waiting = ((visit.channel, visit.queue), visit.start)
         if waiting == contact.waiting:
             return
         if contact.waiting is not None:
-            self.waiting.end(contact.waiting[0], name)
-        if waiting is not None:
-            queue, start = waiting
-            limits = self._policy.of(queue)
-            self.waiting.begin(queue, name, start)
-            self._timers.set(start + limits.threshold, name)
-            self._timers.set(start + limits.maximum_wait, name)
+            self.waiting.end(name)
+        if waiting is not None and visit is not None:
+            limits = self._policy.of(visit.queue)
+            self.waiting.begin(name, *waiting)
+            self._timers.set(visit.start + limits.threshold, name)
+            self._timers.set(visit.start + patience(visit, limits), name)
         contact.waiting = waiting

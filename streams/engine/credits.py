@@ -1,25 +1,23 @@
-"""Credits: what a call adds to the panes, as a pure function of its visits and conversations.
+"""Credits: what a contact adds to the panes, as a pure function of its course.
 
-A credit is (time, place, bundle of measures, bucket or None): the bundle goes to the pane of ``time`` in each slice of the place (the
-visit's, and those of who answered), of which the queue's and the agent's also have sliding panes. Crediting (docs/kpis.md): rates to the visit's start (COHORT), counts
-and waits to the outcome's time (EVENT), handling to the conversation's end (CLOSE).
+A credit is (time, place, bundle of measures, code or None): the bundle goes to the pane of ``time`` in each slice of the place (the
+visit's, and those of who answered), of which the queue's and the agent's also have sliding panes. Crediting (docs/kpis.md): rates to the visit's
+start (COHORT), counts, waits and responses to the event's time (EVENT), handling to the conversation's end (CLOSE), costs to every interval
+of their period (CLIP).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from streams.engine.calls import CHANNEL, CONNECTED, LEFT, MOVED_ON, WAITING, Call, Leg, Visit
+from streams.engine.codes import code_of
+from streams.engine.course import CONNECTED, LEFT, MOVED_ON, WAITING, Course, Leg, Visit
 from streams.engine.histogram import bucket
+from streams.engine.marks import Credit, Giver
 from streams.engine.measures import ONE, SHIFT
-from streams.engine.policy import Policy, QueuePolicy
-from streams.engine.slices import Slices
+from streams.engine.policy import QueuePolicy
 
-Credit = tuple[int, int, int, int | None]
-
-HISTOGRAMS: Final = ("wait_answered", "wait_abandoned")
-"""Names of the histograms; a bucket's code is its histogram's place here times 2^16, plus 2^15, plus its index."""
-_OFFSET: Final = 1 << 15
+__all__ = ["Credit", "Credits", "lost", "patience"]
 
 _ENTERED: Final = ONE["entered"]
 _WITHIN: Final = {CONNECTED: ONE["answered_within"], LEFT: ONE["abandoned_within"]}
@@ -32,8 +30,9 @@ _SHORT: Final = ONE["short_abandoned"]
 _CALLBACK: Final = ONE["callback_within"]
 _TRANSFERRED: Final = ONE["transferred"]
 _WAIT: Final = {CONNECTED: SHIFT["wait_answered_us"], LEFT: SHIFT["wait_abandoned_us"]}
-_HISTOGRAM: Final = {CONNECTED: _OFFSET, LEFT: (1 << 16) + _OFFSET}
+_HISTOGRAM: Final = {CONNECTED: code_of("wait_answered"), LEFT: code_of("wait_abandoned")}
 _HANDLED: Final = ONE["handled"]
+_TICKET_HANDLED: Final = ONE["tickets_handled"]
 _HELD: Final = ONE["held"]
 _TALK: Final = SHIFT["talk_us"]
 _HOLD: Final = SHIFT["hold_us"]
@@ -41,56 +40,141 @@ _WRAP_UP: Final = SHIFT["wrap_up_us"]
 _RESOLVED: Final = ONE["resolved"]
 _IDENTIFIED: Final = ONE["resolved_identified"]
 _FIRST_CONTACT: Final = ONE["resolved_first_contact"]
+_ALONE: Final = ONE["resolved_alone"]
+_RETURNED: Final = tuple(ONE[f"returned_within_{days}d"] for days in (1, 7, 14, 30))
+_OPENED: Final = ONE["opened"]
+_UNRESOLVED: Final = ONE["opened_unresolved"]
+_UNHANDLED: Final = _OPENED + ONE["opened_unhandled"] + _UNRESOLVED
+_SOLD: Final = ONE["opened_sold"]
+_RESOLUTION: Final = ONE["resolutions"]
+_WRITTEN: Final = ONE["resolved_written"]
+_FULL: Final = SHIFT["resolution_full_us"]
+_FULL_CODE: Final = code_of("resolution_full")
 
 
-def credits_of(
-    call: Call, policy: Policy, slices: Slices, as_of: int, next_start: int | None, *, identified: bool
-) -> list[Credit]:
-    """Return what a call adds to the panes.
+class Credits(Giver):
+    """Works out credits under a policy."""
 
-    ``as_of`` decides what has become of a visit that still waits; ``next_start`` is when the same customer's next
-    contact began, None when there is none (first-contact resolution).
-    """
-    given: list[Credit] = []
-    for visit in call.visits:
-        given += visit.given or _visit(visit, policy.of(visit.queue), slices, as_of)
-    for leg in call.legs:
-        if leg.end is not None:
-            given += leg.given or _leg(leg, leg.end, slices)
-    if call.ended is not None and call.resolved and call.legs:
-        given += _resolution(call, policy, slices, next_start, identified=identified)
-    return given
+    def of(self, course: Course, as_of: int, next_start: int | None, *, identified: bool) -> list[Credit]:
+        """Return what a contact adds to the panes.
+
+        ``as_of`` decides what has become of a visit that still waits; ``next_start`` is when the same customer's next
+        contact began, None when there is none (first-contact resolution).
+        """
+        first = course.first
+        resolved = course.is_resolved
+        given: list[Credit] = [] if first is None else [self._opened(course, first, resolved=resolved)]
+        for visit in course.visits:
+            given += visit.given or self._visit(visit, as_of)
+        for leg in course.legs:
+            if leg.end is not None:
+                given += leg.given or self._leg(leg, leg.end)
+        if course.sealed:
+            given += self._sealed(course, as_of)
+        for mark in course.marks:
+            given += mark.given or self.mark(mark)
+        if first is not None and resolved:
+            given += self._resolution(course, first.start, next_start, identified=identified)
+        return given
+
+    def _sealed(self, course: Course, as_of: int) -> list[Credit]:
+        given: list[Credit] = []
+        for one in course.sealed:
+            if isinstance(one, Visit):
+                given += one.given or self._visit(one, as_of)
+            elif one.end is not None:
+                given += one.given or self._leg(one, one.end)
+        return given
+
+    def _visit(self, visit: Visit, as_of: int) -> list[Credit]:
+        """Return what a visit is credited, and remember it when that depends on the clock no more."""
+        limits = self._policy.of(visit.queue)
+        outcome, decided = visit.outcome, visit.decided
+        self.group(visit)
+        if outcome == WAITING:
+            if not lost(visit, limits, as_of):
+                reached = _REACHED if as_of > visit.start + limits.threshold else 0
+                return [(visit.start, visit.group, _ENTERED + reached, None)]
+            return _flowed_out(visit, visit.start + patience(visit, limits), limits)
+        if outcome == MOVED_ON:
+            decided = min(decided, visit.start + patience(visit, limits))
+        if outcome not in _EVENT:
+            visit.given = _flowed_out(visit, decided, limits)
+            return visit.given
+        wait = decided - visit.start
+        cohort = _ENTERED + _decided(outcome, wait, limits)
+        event = _EVENT[outcome] + (wait << _WAIT[outcome])
+        code = _HISTOGRAM[outcome] + bucket(wait)
+        place = self.place(visit, visit.agent, visit.level) if outcome == CONNECTED else visit.group
+        visit.given = [(visit.start, place, cohort, None), (decided, place, event, code)]
+        return visit.given
+
+    def _leg(self, leg: Leg, end: int) -> list[Credit]:
+        if leg.visit.is_ticket:
+            bundle = _TICKET_HANDLED
+        else:
+            talk = end - leg.start - leg.hold
+            bundle = _HANDLED + (talk << _TALK) + (leg.hold << _HOLD) + (leg.wrap_up << _WRAP_UP)
+            if leg.held:
+                bundle += _HELD
+        if leg.transferred:
+            bundle += _TRANSFERRED
+        leg.given = [(end, self._place(leg), bundle, None)]
+        return leg.given
+
+    def _place(self, leg: Leg) -> int:
+        if leg.place < 0:
+            leg.place = self.place(leg.visit, leg.agent, leg.level)
+        return leg.place
+
+    def _opened(self, course: Course, first: Visit, *, resolved: bool) -> Credit:
+        """Return the credit of a contact as a whole, where and when it began, for who led its last conversation."""
+        self.group(first)
+        if not course.legs:
+            return first.start, first.group, _UNHANDLED, None
+        bundle = _OPENED if resolved else _OPENED + _UNRESOLVED
+        if "sale" in course.once:
+            bundle += _SOLD
+        leg = course.legs[-1]
+        place = self._place(leg) if leg.visit is first else self.place(first, leg.agent, leg.level)
+        return first.start, place, bundle, None
+
+    def _resolution(self, course: Course, began: int, next_start: int | None, *, identified: bool) -> list[Credit]:
+        """Return the credits of a resolved contact; a customer who began another within W of this one's beginning came back."""
+        leg = course.legs[-1]
+        visit, place, ended = leg.visit, self._place(leg), course.ended or 0
+        bundle = _RESOLVED
+        if identified:
+            bundle += _IDENTIFIED
+            if not course.transferred and not course.reopened:
+                bundle += _ALONE
+                if next_start is None:
+                    bundle += _FIRST_CONTACT
+                else:
+                    bundle += self._returned(visit.queue, next_start - began)
+        if visit.channel in self._spoken:
+            return [(visit.start, place, bundle, None), (ended, place, _RESOLUTION, None)]
+        took = ended - began
+        full = _RESOLUTION + _WRITTEN + (took << _FULL)
+        return [(visit.start, place, bundle, None), (ended, place, full, _FULL_CODE + bucket(took))]
+
+    def _returned(self, queue: str, after: int) -> int:
+        """Return the windows within which a customer came back ``after`` so many microseconds, or that it was after the queue's own."""
+        bundle = 0 if after <= self._policy.of(queue).return_window else _FIRST_CONTACT
+        for window, returned in zip(self._policy.windows, _RETURNED, strict=True):
+            if after <= window:
+                bundle += returned
+        return bundle
+
+
+def patience(visit: Visit, limits: QueuePolicy) -> int:
+    """Return for how long a visit may wait before its end must have been lost, microseconds."""
+    return limits.maximum_ticket_age if visit.is_ticket else limits.maximum_wait
 
 
 def lost(visit: Visit, limits: QueuePolicy, as_of: int) -> bool:
     """Tell whether a visit without an outcome has waited for so long that its end must have been lost."""
-    return as_of > visit.start + limits.maximum_wait
-
-
-def _visit(visit: Visit, limits: QueuePolicy, slices: Slices, as_of: int) -> list[Credit]:
-    """Return what a visit is credited, and remember it when that depends on the clock no more."""
-    outcome, decided = visit.outcome, visit.decided
-    if visit.group < 0:
-        visit.group = slices.visit(CHANNEL, visit.queue, visit.traits)
-    if outcome == WAITING:
-        if not lost(visit, limits, as_of):
-            reached = _REACHED if as_of > visit.start + limits.threshold else 0
-            return [(visit.start, visit.group, _ENTERED + reached, None)]
-        return _flowed_out(visit, visit.start + limits.maximum_wait, limits)
-    if outcome == MOVED_ON:
-        decided = min(decided, visit.start + limits.maximum_wait)
-    if outcome not in _EVENT:
-        visit.given = _flowed_out(visit, decided, limits)
-        return visit.given
-    wait = decided - visit.start
-    cohort = _ENTERED + _decided(outcome, wait, limits)
-    event = _EVENT[outcome] + (wait << _WAIT[outcome])
-    code = _HISTOGRAM[outcome] + bucket(wait)
-    place = visit.group
-    if visit.agent is not None and outcome == CONNECTED:
-        place += slices.person(CHANNEL, visit.queue, visit.agent, visit.level)
-    visit.given = [(visit.start, place, cohort, None), (decided, place, event, code)]
-    return visit.given
+    return as_of > visit.start + patience(visit, limits)
 
 
 def _flowed_out(visit: Visit, decided: int, limits: QueuePolicy) -> list[Credit]:
@@ -107,36 +191,3 @@ def _decided(outcome: int, wait: int, limits: QueuePolicy) -> int:
     if outcome == LEFT and wait <= limits.short_abandon and limits.short_abandon > 0:
         bundle += _SHORT
     return bundle
-
-
-def _leg(leg: Leg, end: int, slices: Slices) -> list[Credit]:
-    talk = end - leg.start - leg.hold
-    bundle = _HANDLED + (talk << _TALK) + (leg.hold << _HOLD) + (leg.wrap_up << _WRAP_UP)
-    if leg.held:
-        bundle += _HELD
-    if leg.transferred:
-        bundle += _TRANSFERRED
-    leg.given = [(end, _place(leg, slices), bundle, None)]
-    return leg.given
-
-
-def _place(leg: Leg, slices: Slices) -> int:
-    if leg.place < 0:
-        leg.place = leg.visit.group + slices.person(CHANNEL, leg.visit.queue, leg.agent, leg.level)
-    return leg.place
-
-
-def _resolution(
-    call: Call, policy: Policy, slices: Slices, next_start: int | None, *, identified: bool
-) -> list[Credit]:
-    """Return the credits of a resolved call; a customer who began another within W of this one's beginning came back."""
-    leg = call.legs[-1]
-    visit = leg.visit
-    bundle = _RESOLVED
-    if identified:
-        bundle += _IDENTIFIED
-        began = call.visits[0].start
-        returned = next_start is not None and next_start <= began + policy.of(visit.queue).return_window
-        if not returned and not call.transferred:
-            bundle += _FIRST_CONTACT
-    return [(visit.start, _place(leg, slices), bundle, None)]

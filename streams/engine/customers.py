@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
 
-from streams.engine.contacts import UNKNOWN, Contact, Customer, decode, head, pack, unpack, unpack_records
+from streams.engine.contacts import UNKNOWN, Contact, Head, decode, head_of, with_pages
+from streams.engine.customer import FEW, Customer, gather, many, pack, unpack, unpack_records
 from streams.engine.policy import DAY, MINUTE, Policy
 
-QUIET = 5 * MINUTE
+QUIET: Final = 5 * MINUTE
 """A customer for whom nothing happened for one to two of these is kept as bytes."""
+_BEGINNING: Final = -(1 << 62)
 
 
 class Customers:
@@ -16,22 +19,31 @@ class Customers:
 
     def __init__(self, policy: Policy) -> None:
         limits = (policy.defaults, *policy.queues.values())
+        self._window = policy.longest_window
+        self._lateness = policy.lateness
         self._longest_wait = max(limit.maximum_wait for limit in limits)
-        self._memory = max(limit.return_window for limit in limits) + policy.lateness + self._longest_wait
+        self._memory = self._window + policy.lateness + self._longest_wait
         """For how long after its last fact a contact may still matter."""
+        self._ticket_memory = self._memory + max(limit.maximum_ticket_age for limit in limits)
+        """The same of a ticket that is not resolved."""
         self.live: dict[bytes, Customer] = {}
-        self._settled: dict[bytes, bytes] = {}
+        self._settled: dict[bytes, bytes | Customer] = {}
         self._touched: dict[int, list[bytes]] = {}
         self._expiry: dict[int, list[bytes]] = {}
         """Keys to look at on a day; one may be named twice, since a list takes a fifth of a set's memory."""
+        self._long: dict[int, list[bytes]] = {}
+        """Keys of contacts with many facts, by the day on which the last of them is out of reach."""
+        self._pages: dict[tuple[bytes, str], dict[int, bytes]] = {}
+        """Pages taken back, by contact and number."""
 
     def get(self, key: bytes, watermark: int) -> Customer:
         """Return a customer for use, a new one if there was none."""
         customer = self.live.get(key)
         if customer is None:
             packed = self._settled.pop(key, None)
-            customer = Customer() if packed is None else unpack(packed)
+            customer = Customer() if packed is None else _opened(packed)
             self.live[key] = customer
+            customer.touched = -1
         bucket = watermark // QUIET
         if customer.touched != bucket:
             self._touch(key, customer, bucket)
@@ -53,27 +65,43 @@ class Customers:
     def restore(self, key: bytes, name: str, record: bytes | None) -> None:
         """Take a contact's record back, or its deletion; of several the last one counts."""
         packed = self._settled.get(key)
-        records = {} if packed is None else unpack_records(packed)
+        records: dict[str, Any] = _records(packed)
         if record is None:
             records.pop(name, None)
         else:
             records[name] = record
-        if records:
-            self._settled[key] = pack(records)
-        else:
+        if not records:
             self._settled.pop(key, None)
+        elif not isinstance(packed, Customer):
+            self._settled[key] = pack(records) if len(records) <= FEW else many(records)
+
+    def restore_page(self, key: bytes, name: str, number: int, record: bytes | None) -> None:
+        """Take a page of a contact's facts back, or its deletion; of several the last one counts."""
+        pages = self._pages.setdefault((key, name), {})
+        if record is None:
+            pages.pop(number, None)
+        else:
+            pages[number] = record
 
     def restored(self, watermark: int) -> Iterator[tuple[bytes, Customer]]:
         """Be ready after all records were taken; yield the customers in use, for whom somebody waits or talks."""
+        for (key, name), pages in self._pages.items():
+            record = _records(self._settled[key])[name] if pages else None
+            if record is not None:
+                self.restore(key, name, with_pages(record, [pages[number] for number in range(head_of(record).pages)]))
+        self._pages = {}
         in_use = []
         for key, packed in self._settled.items():
-            heads = [head(record) for record in unpack_records(packed).values()]
+            heads = [head_of(record) for record in _records(packed).values()]
             if all(one.finished for one in heads):
-                self._look_at(key, min(one.last for one in heads))
+                self._schedule(key, heads)
             else:
                 in_use.append(key)
+        for key, packed in self._settled.items():
+            if isinstance(packed, Customer):
+                self._settled[key] = gather(_records(packed))
         for key in in_use:
-            customer = self.live[key] = unpack(self._settled.pop(key))
+            customer = self.live[key] = _opened(self._settled.pop(key))
             self._touch(key, customer, watermark // QUIET)
             yield key, customer
 
@@ -88,47 +116,81 @@ class Customers:
 
     def _settle(self, key: bytes, customer: Customer, watermark: int) -> None:
         horizon = watermark - self._longest_wait
-        for contact in customer.contacts.values():
-            if isinstance(contact, Contact) and contact.busy(horizon):
-                self._touch(key, customer, watermark // QUIET)
-                return
+        used = [contact for name in customer.used if isinstance(contact := customer.contacts[name], Contact)]
+        if any(contact.busy(horizon) for contact in used):
+            self._touch(key, customer, watermark // QUIET)
+            return
         del self.live[key]
-        self._keep(key, customer)
+        self._keep(key, customer, [head_of(contact.record()) for contact in used])
 
-    def _keep(self, key: bytes, customer: Customer) -> None:
-        self._settled[key] = customer.pack()
-        self._look_at(key, min(_last(contact) for contact in customer.contacts.values()))
+    def _keep(self, key: bytes, customer: Customer, heads: list[Head]) -> None:
+        """Keep a customer as bytes; the heads are of the contacts of which it is not known yet when to look at them again."""
+        packed = customer.settle()
+        self._settled[key] = customer if packed is None else packed
+        self._schedule(key, heads)
 
-    def _look_at(self, key: bytes, first: int) -> None:
-        """Look at a customer again when the first of its contacts may be forgotten, which last something happened to at ``first``."""
-        self._expiry.setdefault((first + self._memory) // DAY + 1, []).append(key)
+    def _schedule(self, key: bytes, heads: list[Head]) -> None:
+        if heads:
+            self._look_at(key, min(map(self._until, heads)))
+        for day in {(head.last + self._lateness) // DAY + 1 for head in heads if head.long}:
+            self._long.setdefault(day, []).append(key)
 
-    def expire(self, watermark: int) -> Iterator[tuple[bytes, str]]:
-        """Forget the contacts that nothing can change any more; yield key and contact id of each."""
+    def _look_at(self, key: bytes, time: int) -> None:
+        self._expiry.setdefault(time // DAY + 1, []).append(key)
+
+    def _until(self, head: Head) -> int:
+        """Return until when a contact may still matter."""
+        waits = head.ticket and not head.finished
+        return head.last + (self._ticket_memory if waits else self._memory)
+
+    def long(self, watermark: int) -> Iterator[bytes]:
+        """Yield the keys of settled contacts with many facts that can be summed up by now."""
+        for day in [day for day in self._long if day <= watermark // DAY]:
+            for key in set(self._long.pop(day)):
+                if key in self._settled:
+                    yield key
+
+    def expire(self, watermark: int) -> Iterator[tuple[bytes, str, int]]:
+        """Forget the contacts that nothing can change any more; yield key, contact id and number of pages of each."""
         for day in [day for day in self._expiry if day <= watermark // DAY]:
             for key in set(self._expiry.pop(day)):
                 packed = self._settled.get(key)
                 if packed is not None:
-                    yield from self._forget(key, unpack(packed), watermark)
+                    yield from self._forget(key, _opened(packed), watermark)
+                elif key in self.live:
+                    self._look_at(key, watermark)
 
-    def _forget(self, key: bytes, customer: Customer, watermark: int) -> Iterator[tuple[bytes, str]]:
-        """Forget a customer's first contacts, in their order: a later one may still tell whether an earlier was resolved."""
-        horizon = watermark - self._memory
-        contacts = customer.contacts
-        gone = [name for name, contact in contacts.items() if _start(contact) == UNKNOWN and _last(contact) < horizon]
-        for _, name in customer.order:
-            if _last(contacts[name]) >= horizon:
-                break
-            gone.append(name)
-        if not gone:
-            self._expiry.setdefault(watermark // DAY + 1, []).append(key)
-            return
+    def _forget(self, key: bytes, customer: Customer, watermark: int) -> Iterator[tuple[bytes, str, int]]:
+        """Forget what is over; a contact that began within the longest window after one that stays may still tell of that one."""
+        heads = {name: head_of(record) for name, record in customer.contacts.items() if isinstance(record, bytes)}
+        over = {name for name, head in heads.items() if self._until(head) < watermark}
+        gone = [name for name in over if heads[name].start == UNKNOWN]
+        stays = _BEGINNING
+        for start, name in customer.order:
+            if name not in over:
+                stays = start
+            elif start > stays + self._window:
+                gone.append(name)
         for name in gone:
-            del contacts[name]
-            yield key, name
+            head = heads.pop(name)
+            customer.forget(name, head.start)
+            yield key, name, head.pages
         del self._settled[key]
-        if contacts:
-            self._keep(key, customer)
+        if heads:
+            packed = customer.settle()
+            self._settled[key] = customer if packed is None else packed
+            self._look_at(key, max(watermark, min(map(self._until, heads.values()))))
+
+
+def _records(packed: bytes | Customer | None) -> dict[str, Any]:
+    """Return the records of a customer who has settled, by contact id."""
+    if packed is None:
+        return {}
+    return unpack_records(packed) if isinstance(packed, bytes) else packed.contacts
+
+
+def _opened(packed: bytes | Customer) -> Customer:
+    return unpack(packed) if isinstance(packed, bytes) else packed
 
 
 def load(key: bytes, customer: Customer, name: str) -> tuple[Contact | None, bool]:
@@ -136,13 +198,6 @@ def load(key: bytes, customer: Customer, name: str) -> tuple[Contact | None, boo
     contact = customer.contacts.get(name)
     if isinstance(contact, bytes):
         contact = customer.contacts[name] = decode(contact, identified=key != name.encode())
+        customer.used.add(name)
         return contact, True
     return contact, False
-
-
-def _last(contact: Contact | bytes) -> int:
-    return head(contact).last if isinstance(contact, bytes) else contact.facts[-1][0]
-
-
-def _start(contact: Contact | bytes) -> int:
-    return head(contact).start if isinstance(contact, bytes) else contact.start

@@ -7,48 +7,57 @@ from heapq import nsmallest
 import msgspec
 
 from schemas.panes import Counters, Waiting
-from streams.engine.calls import CHANNEL
 from streams.engine.records import Records
 
 Name = tuple[bytes, str]
 """Key and contact id."""
+Place = tuple[str, str]
+"""Channel and queue."""
 LONGEST_WAITS = 10
 
 
 class WaitingNow:
-    """Callers waiting in each queue, and since when."""
+    """Customers waiting in each queue, and since when."""
 
     def __init__(self) -> None:
-        self._starts: dict[str, dict[Name, int]] = {}
-        self._changed: set[str] = set()
-        self._told: dict[str, Waiting] = {}
+        self._starts: dict[Place, dict[Name, int]] = {}
+        self.where: dict[Name, Place] = {}
+        self._changed: set[Place] = set()
+        self._told: dict[Place, Waiting] = {}
 
-    def begin(self, queue: str, name: Name, start: int) -> None:
-        """Let a caller wait since ``start`` (microseconds)."""
-        self._starts.setdefault(queue, {})[name] = start
-        self._changed.add(queue)
+    def of(self, name: Name) -> tuple[Place, int] | None:
+        """Return where, and since when (microseconds), a contact waits; None when it does not."""
+        place = self.where.get(name)
+        return None if place is None else (place, self._starts[place][name])
 
-    def end(self, queue: str, name: Name) -> None:
-        """Let a caller wait no more."""
-        del self._starts[queue][name]
-        self._changed.add(queue)
+    def begin(self, name: Name, place: Place, start: int) -> None:
+        """Let a customer wait since ``start`` (microseconds)."""
+        self._starts.setdefault(place, {})[name] = start
+        self.where[name] = place
+        self._changed.add(place)
+
+    def end(self, name: Name) -> None:
+        """Let a customer wait no more."""
+        place = self.where.pop(name)
+        del self._starts[place][name]
+        self._changed.add(place)
 
     def flush(self) -> Records:
         """Return the records of the queues in which it changed."""
         records: Records = []
-        for queue in self._changed:
-            starts = self._starts[queue].values()
+        for place in self._changed:
+            starts = self._starts[place].values()
             value = Waiting(len(starts), nsmallest(LONGEST_WAITS, starts))
-            if self._told.get(queue) != value:
-                self._told[queue] = value
-                records.append((msgspec.json.encode(("waiting", CHANNEL, queue)), msgspec.json.encode(value)))
+            if self._told.get(place) != value:
+                self._told[place] = value
+                records.append((msgspec.json.encode(("waiting", *place)), msgspec.json.encode(value)))
         self._changed = set()
         return records
 
-    def restore(self, queue: str, value: Waiting) -> None:
+    def restore(self, place: Place, value: Waiting) -> None:
         """Know what was last told of a queue."""
-        self._starts.setdefault(queue, {})
-        self._told[queue] = value
+        self._starts.setdefault(place, {})
+        self._told[place] = value
         self._changed = set()
 
 

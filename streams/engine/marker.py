@@ -48,6 +48,8 @@ def _kept(limits: QueuePolicy) -> tuple[object, ...]:
         limits.short_abandon,
         limits.return_window,
         limits.maximum_wait,
+        limits.maximum_ticket_age,
+        limits.business_hours,
     )
 
 
@@ -59,4 +61,6 @@ def fingerprint(policy: Policy) -> str:
     """
     defaults = _kept(policy.defaults)
     queues = {name: _kept(limits) for name, limits in policy.queues.items() if _kept(limits) != defaults}
-    return blake2b(msgspec.msgpack.encode((defaults, sorted(queues.items()))), digest_size=8).hexdigest()
+    return blake2b(
+        msgspec.msgpack.encode((defaults, sorted(queues.items()), policy.windows)), digest_size=8
+    ).hexdigest()

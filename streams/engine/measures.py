@@ -56,6 +56,59 @@ MEASURES: Final = (
     Measure("available_us", SUM, "microseconds of agents available, split over the intervals spanned"),
     Measure("on_contact_us", SUM, "microseconds of agents busy or wrapping up, split over the intervals spanned"),
     Measure("paused_us", SUM, "microseconds of agents paused, split over the intervals spanned"),
+    Measure("opened", COUNT, "contacts, at the start of their first visit and in its queue"),
+    Measure("opened_unhandled", COUNT, "of those, without a conversation (yet)"),
+    Measure("opened_unresolved", COUNT, "of those, not resolved (yet), or open again"),
+    Measure("resolutions", COUNT, "resolutions, when resolved"),
+    Measure("resolved_alone", COUNT, "of the resolved of a known customer, neither transferred nor reopened"),
+    Measure("returned_within_1d", COUNT, "of those, followed by another contact within 1 day"),
+    Measure("returned_within_7d", COUNT, "the same within 7 days"),
+    Measure("returned_within_14d", COUNT, "the same within 14 days"),
+    Measure("returned_within_30d", COUNT, "the same within 30 days"),
+    Measure("transfers", COUNT, "transfers, when made, with or without a conversation before"),
+    Measure("escalations", COUNT, "of those, to another level of attention"),
+    Measure("opened_sold", COUNT, "contacts handled with a sale, at the start of their first visit"),
+    Measure("resolutions_reopened", COUNT, "resolutions that were reopened, when resolved"),
+    Measure("tickets_handled", COUNT, "agents' parts in tickets that ended, when they ended"),
+    Measure("reopened", COUNT, "resolutions that were reopened, when reopened"),
+    Measure("resolved_first", COUNT, "chats and tickets resolved for the first time, when resolved"),
+    Measure("resolution_first_us", SUM, "microseconds from their opening, when resolved for the first time"),
+    Measure("resolved_written", COUNT, "chats and tickets resolved and not open again, when resolved last"),
+    Measure("resolution_full_us", SUM, "microseconds from their opening, when resolved last"),
+    *(
+        measure
+        for origin, meaning in (
+            ("creation", "a first opening"),
+            ("reopening", "a reopening"),
+            ("handover", "a hand-over by a bot"),
+        )
+        for measure in (
+            Measure(f"responses_{origin}", COUNT, f"first responses after {meaning}, when made"),
+            Measure(f"response_{origin}_us", SUM, f"microseconds from {meaning} to the first response, when made"),
+            Measure(f"response_{origin}_open_us", SUM, "of those, within business hours"),
+        )
+    ),
+    Measure("surveyed", COUNT, "contacts with an answer to a survey, when the first came"),
+    Measure("csat_answers", COUNT, "answers to csat"),
+    Measure("csat_top", COUNT, "of those, in the top two boxes of their scale"),
+    Measure("csat_millionths", SUM, "their sum on a scale of 1 to 5, in millionths"),
+    Measure("nps_answers", COUNT, "answers to nps"),
+    Measure("nps_promoters", COUNT, "of those, 9 or 10 on a scale of 0 to 10"),
+    Measure("nps_detractors", COUNT, "of those, 0 to 6"),
+    Measure("ces_answers", COUNT, "answers to ces"),
+    Measure("ces_easy", COUNT, "of those, 5 to 7 on a scale of 1 to 7"),
+    Measure("ces_millionths", SUM, "their sum on a scale of 1 to 7, in millionths"),
+    Measure("enps_answers", COUNT, "answers of agents to enps"),
+    Measure("enps_promoters", COUNT, "of those, 9 or 10 on a scale of 0 to 10"),
+    Measure("enps_detractors", COUNT, "of those, 0 to 6"),
+    Measure("survey_fcr_answers", COUNT, "answers to whether one contact was enough"),
+    Measure("survey_fcr_yes", COUNT, "of those, yes"),
+    Measure("complaints", COUNT, "contacts with a complaint, when the first came"),
+    Measure("applause", COUNT, "contacts with applause, when the first came"),
+    Measure("sales", COUNT, "sales, when closed"),
+    Measure("retained", COUNT, "customers who stay, when they say so"),
+    Measure("lost", COUNT, "customers who leave, when they say so"),
+    Measure("costs", COUNT, "parts of costs, one in each interval that a cost is spread over"),
 )
 NAMES: Final = tuple(measure.name for measure in MEASURES)
 
@@ -69,6 +122,7 @@ def _shifts() -> dict[str, int]:
 
 
 SHIFT: Final = _shifts()
+_RARE: Final = 1 << SHIFT["returned_within_1d"]
 ONE: Final = {name: 1 << shift for name, shift in SHIFT.items()}
 _SIZE: Final = sum(measure.bits for measure in MEASURES) // 8
 _lanes = struct.Struct("<" + "".join("I" if measure.bits == COUNT else "Q" for measure in MEASURES))
@@ -83,10 +137,18 @@ def pack(values: dict[str, int]) -> int:
     return sum(value << SHIFT[name] for name, value in values.items())
 
 
-Measures: Final = msgspec.defstruct(
-    "Measures", [(name, int, 0) for name in NAMES], omit_defaults=True, frozen=True, gc=False
-)
+def _structure(many: int) -> type[msgspec.Struct]:
+    return msgspec.defstruct(
+        "Measures", [(name, int, 0) for name in NAMES[:many]], omit_defaults=True, frozen=True, gc=False
+    )
+
+
+Measures: Final = _structure(len(NAMES))
 """A structure of all measures. It is written as `unpack` would be, without those that are 0, in a third of the time."""
+_OFTEN: Final = NAMES.index("resolved_alone") + 1
+"""The first measures are all that most panes of calls have; of these alone the structure is smaller, and faster."""
+_Often: Final = _structure(_OFTEN)
+_often_lanes = struct.Struct("<" + "".join("I" if measure.bits == COUNT else "Q" for measure in MEASURES[:_OFTEN]))
 
 
 def to_bytes(bundle: int) -> bytes:
@@ -102,9 +164,11 @@ def from_bytes(total: bytes) -> int:
 def measures(bundle: int) -> msgspec.Struct:
     """Return the `Measures` of a total; raises OverflowError as `unpack` does.
 
-    >>> msgspec.json.encode(measures(pack({"entered": 2, "talk_us": 5})))
-    b'{"entered":2,"talk_us":5}'
+    >>> msgspec.json.encode(measures(pack({"entered": 2, "talk_us": 5, "costs": 1})))
+    b'{"entered":2,"talk_us":5,"costs":1}'
     """
+    if bundle < _RARE:
+        return _Often(*_often_lanes.unpack(bundle.to_bytes(_often_lanes.size, "little")))
     return Measures(*_lanes.unpack(to_bytes(bundle)))
 
 

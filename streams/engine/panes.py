@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from schemas.panes import PANE, decode_cut, split_pane_key
+from streams.engine.codes import CODES, MASK
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Days, Policy, Retention
 from streams.engine.records import Records
 from streams.engine.slices import Slice, Slices
-from streams.engine.stretch import CODES, Histograms, Stretch
+from streams.engine.stretch import Histograms, Stretch
 
 Changed = dict[tuple[int, int], set[int]]
 """Slices that changed, by (length, start) of their pane."""
@@ -38,7 +39,7 @@ class Pending:
         self.counts: dict[int, dict[int, int]] = {}
 
     def add(self, time: int, place: int, bundle: int, code: int | None, sign: int) -> None:
-        """Add a bundle to the pane of ``time`` in a place, and ``sign`` to the bucket."""
+        """Add a bundle to the pane of ``time`` in a place, and ``sign`` to the bucket, or so many times the code's amount."""
         start = time - time % self.length
         try:
             cells = self.bundles[start]
@@ -46,6 +47,8 @@ class Pending:
             cells = self.bundles[start] = {}
         cells[place] = cells.get(place, 0) + bundle
         if code is not None:
+            if not 0 <= code <= MASK:
+                sign, code = sign * (code >> CODES), code & MASK
             counts = self.counts.setdefault(start, {})
             key = place << CODES | code
             counts[key] = counts.get(key, 0) + sign
@@ -123,7 +126,7 @@ class Panes:
         """
         changed: Changed = {}
         self._raise_floors(watermark, max(now, watermark))
-        self._merge(self._sliding, self._slices.firsts, changed)
+        self._merge(self._sliding, self._slices.sliding, changed)
         self._merge(self._intervals, self._slices.groups, changed)
         self._graduate(watermark, changed)
         records = [record for pane, numbers in changed.items() for record in self._records(pane, numbers)]

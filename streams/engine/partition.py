@@ -8,7 +8,7 @@ records taken.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,16 +19,30 @@ from schemas.events import TYPE_NAMES, Event
 from schemas.fields import microseconds
 from schemas.panes import PANE, PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
-from streams.engine.calls import CHANNEL, FACTS, NOTED
 from streams.engine.contributions import Contributions
+from streams.engine.facts import CALL, CHAT, FACTS
 from streams.engine.gauges import EventCounters
 from streams.engine.marker import MARKER, Marker, PolicyChangedError, StateCorruptError, fingerprint
 from streams.engine.panes import Panes
 from streams.engine.policy import SECOND, Policy
-from streams.engine.records import AGENT, CONTACT, Changes, Record, Refusal, event_of, key_of, split_contact_key
+from streams.engine.records import (
+    AGENT,
+    CONTACT,
+    PAGE,
+    Changes,
+    Record,
+    Refusal,
+    event_of,
+    key_of,
+    split_contact_key,
+    split_page_key,
+)
 from streams.engine.slices import Slices
 
 __all__ = ["Changes", "Partition", "PolicyChangedError", "Record", "Refusal", "StateCorruptError"]
+
+_CHANNELS: Final = {name: name[:4] for name in TYPE_NAMES.values() if name.startswith((CALL, CHAT))}
+"""The channel of an event of which the contact's queue is not known (yet)."""
 
 
 class Partition:
@@ -88,10 +102,10 @@ class Partition:
             fact = FACTS[type(event)](event, time)
             name = "" if isinstance(event, CostAccrued) else event.contact_id or ""
             new, contact = self._contributions.note(key, name, fact, self.watermark)
-            if new and fact[1] == NOTED:
-                self._counters.add(None, None, TYPE_NAMES[type(event)])
-            elif new:
-                self._counters.add(CHANNEL, contact.queue, TYPE_NAMES[type(event)])
+            if new:
+                kind = TYPE_NAMES[type(event)]
+                channel, queue = contact.queue or (_CHANNELS.get(kind), None)
+                self._counters.add(channel, queue, kind)
         if time > self.watermark:  # noqa: PLR1730 - a call of max() on every event costs more
             self.watermark = time
         return new
@@ -155,6 +169,8 @@ class Partition:
         """Take a record of the state; of several with the same key the last one counts."""
         if key[:1] == CONTACT:
             self._contributions.restore(*split_contact_key(key), value)
+        elif key[:1] == PAGE:
+            self._contributions.restore_page(*split_page_key(key), value)
         else:
             _keep(self._restoring[0], key, value)
 
@@ -219,7 +235,7 @@ class Partition:
             elif kind == "counters":
                 self._counters.restore(name[0], name[1], value)
             elif kind == "waiting":
-                self._contributions.waiting.restore(name[1], value)
+                self._contributions.waiting.restore((name[0], name[1]), value)
 
 
 def _keep(records: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from streams.engine.business_hours import BusinessHours, Calendar
+
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 3600 * SECOND
@@ -27,6 +29,12 @@ class QueuePolicy(Struct, frozen=True, kw_only=True):
     """0 leaves no abandon out, not even one without a wait."""
     return_window: int = 7 * DAY
     maximum_wait: int = 12 * HOUR
+    maximum_ticket_age: int = 400 * DAY
+    """A ticket that nobody resolved for so long is lost."""
+    business_hours: Calendar | None = None
+    """None is always open."""
+    channels: tuple[str, ...] = ("call",)
+    """Those in which the queue is shown before anything happened in it."""
 
 
 class Retention(Struct, frozen=True, kw_only=True):
@@ -50,10 +58,35 @@ class Policy(Struct, frozen=True, kw_only=True):
     lateness: int = 48 * HOUR
     future: int = 5 * MINUTE
     retention: Retention = Retention()
+    windows: tuple[int, int, int, int] = (DAY, 7 * DAY, 14 * DAY, 30 * DAY)
+    """The windows of first-contact resolution that are always counted, besides each queue's own."""
 
     def of(self, queue: str) -> QueuePolicy:
         """Return the policy of a queue, the defaults where it has none of its own."""
         return self.queues.get(queue, self.defaults)
+
+    @property
+    def longest_window(self) -> int:
+        """Return for how long a customer who returns can change a figure, microseconds."""
+        limits = (self.defaults, *self.queues.values())
+        return max(*self.windows, *(limit.return_window for limit in limits))
+
+
+class OpenTime:
+    """The business hours of all queues."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._hours: dict[str, BusinessHours | None] = {}
+
+    def between(self, queue: str, start: int, end: int) -> int:
+        """Return for how long a queue was open between two times, microseconds."""
+        if queue not in self._hours:
+            limits = self._policy.of(queue)
+            calendar = limits.business_hours
+            self._hours[queue] = None if calendar is None else BusinessHours(calendar, limits.time_zone)
+        hours = self._hours[queue]
+        return end - start if hours is None else hours.between(start, end)
 
 
 class Days:

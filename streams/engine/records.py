@@ -13,8 +13,9 @@ _CHECKED: Final = frozenset(CHECKED)
 LONGEST_KEY: Final = 1024
 """Bytes. A record with a longer key is refused (too_large)."""
 CONTACT: Final = b"c"
+PAGE: Final = b"p"
 AGENT: Final = b"a"
-"""First byte of the key of a contact's, and of an agent's, record of the state."""
+"""First byte of the key of a contact's, of one of its pages', and of an agent's, record of the state."""
 
 Records = list[tuple[bytes, bytes | None]]
 """Keys and values to write; None deletes."""
@@ -76,6 +77,20 @@ def contact_key(key: bytes, name: str) -> bytes:
     (b'ana', 'c1')
     """
     return CONTACT + len(key).to_bytes(2, "big") + key + name.encode()
+
+
+def page_key(key: bytes, name: str, number: int) -> bytes:
+    """Return the key of a page of a contact's facts.
+
+    >>> split_page_key(page_key(b"ana", "c1", 3))
+    (b'ana', 'c1', 3)
+    """
+    return PAGE + number.to_bytes(4, "big") + contact_key(key, name)
+
+
+def split_page_key(key: bytes) -> tuple[bytes, str, int]:
+    """Return the records' key, the id of a contact and the number of a page."""
+    return *split_contact_key(key[5:]), int.from_bytes(key[1:5], "big")
 
 
 def split_contact_key(key: bytes) -> tuple[bytes, str]:

@@ -16,6 +16,7 @@ BREAKDOWNS: Final = (*TRAITS, "level", "agent")
 """All breakdowns of contacts. Days are also broken down by "hour" (of the queue's zone)."""
 
 
+_SLIDING: Final = (None, "agent")
 WHO: Final = 32
 """Bits of a place that are a visit's group; the group of who answered is above them, 0 (no slices) when nobody did."""
 
@@ -40,12 +41,12 @@ class Slices:
         self._numbers: dict[Slice, int] = {}
         self._groups: dict[tuple[int, ...], int] = {}
         self._visits: dict[tuple[str, str, tuple[str | None, ...]], int] = {}
-        self._people: dict[tuple[str, str, str, str | None], int] = {}
+        self._people: dict[tuple[str, str, str | None, str | None], int] = {}
         self.names: list[Slice] = []
         self.suffixes: list[bytes] = []
         self.groups: list[tuple[int, ...]] = [()]
-        self.firsts: list[tuple[int, ...]] = [()]
-        """The first slice of each group."""
+        self.sliding: list[tuple[int, ...]] = [()]
+        """Of each group the slices that have sliding panes: queues' and agents'."""
 
     def number(self, name: Slice) -> int:
         """Return the number of a slice."""
@@ -63,7 +64,7 @@ class Slices:
         if known is None:
             known = self._groups[numbers] = len(self.groups)
             self.groups.append(numbers)
-            self.firsts.append(numbers[:1])
+            self.sliding.append(tuple(number for number in numbers if self.names[number].breakdown in _SLIDING))
         return known
 
     def visit(self, channel: str, queue: str, traits: tuple[str | None, ...]) -> int:
@@ -77,20 +78,19 @@ class Slices:
             )
         return known
 
-    def person(self, channel: str, queue: str, agent: str, level: str | None) -> int:
-        """Return what turns a visit's group into the place of who answered it: the agent's slice first, then that of the level if known."""
+    def person(self, channel: str, queue: str, agent: str | None, level: str | None) -> int:
+        """Return what turns a visit's group into the place of who answered it: the agent's slice first, then the level's, as far as known."""
         key = (channel, queue, agent, level)
         known = self._people.get(key)
         if known is None:
-            names = [Slice(channel, queue, "agent", agent)]
-            if level is not None:
-                names.append(Slice(channel, queue, "level", level))
-            known = self._people[key] = self.group(names) << WHO
+            pairs = (("agent", agent), ("level", level))
+            names = [Slice(channel, queue, *pair) for pair in pairs if pair[1] is not None]
+            known = self._people[key] = self.group(names) << WHO if names else 0
         return known
 
 
 def spread(place: int, groups: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """Return the slices of a place, of the groups that `Slices` has or of their firsts.
+    """Return the slices of a place, of the groups that `Slices` has or of those that have sliding panes.
 
     >>> spread(1 + (2 << WHO), [(), (7, 8), (9,)])
     (7, 8, 9)

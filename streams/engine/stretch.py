@@ -18,15 +18,11 @@ import msgspec
 from lz4.block import compress, decompress
 from msgspec import Raw, Struct, field
 
-from streams.engine.credits import HISTOGRAMS
+from streams.engine.codes import CODES, MASK, split
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import Measures, bundle_of, from_bytes, measures, to_bytes
 from streams.engine.slices import spread
 
-CODES: Final = 17
-"""Bits that a bucket's code takes in the key of a histogram's count."""
-_MASK: Final = (1 << CODES) - 1
-_HALF: Final = 1 << 15
 _LOOSE: Final = 8
 """A sealed stretch is sealed anew when more than one slice in so many is decoded."""
 
@@ -98,7 +94,7 @@ class Stretch:
             if count:
                 numbers = spread(key >> CODES, groups)
                 touched.update(numbers)
-                name, index = HISTOGRAMS[(key & _MASK) >> 16], (key & 0xFFFF) - _HALF
+                name, index = split(key & MASK)
                 for number in numbers:
                     self._count(number, name, index, count)
         return touched

@@ -28,9 +28,10 @@ a total over queues or over time is the sum of its parts, never an average of av
 | crediting | an outcome belongs to the interval |
 |---|---|
 | COHORT | in which the visit entered the queue (rates) |
-| EVENT | of the event itself (counts, waits) |
+| EVENT | of the event itself (counts, waits, responses, answers to surveys) |
 | CLOSE | in which the conversation ended (handling) |
 | CLIP | every one that it spans, each its part (agents' time) |
+| PERIOD | of the event itself; a cost every one of its period, each its part |
 | now | none: it is of the moment, or of the end of the stretch asked for |
 
 So `answered` of an interval need not equal the answers in a rate of the same interval: a call that entered at 7:28 and was answered at 7:32
@@ -79,8 +80,11 @@ def _kpis() -> Iterator[str]:
 
 
 def _top(kpi: Kpi) -> str:
-    if kpi.histogram is not None:
-        return f"percentile {round(100 * (kpi.quantile or 0))} of histogram `{kpi.histogram}`"
+    if kpi.histograms:
+        names = " + ".join(f"`{name}`" for name in kpi.histograms)
+        return f"percentile {round(100 * (kpi.quantile or 0))} of histogram {names}"
+    if kpi.amount is not None:
+        return f"`{kpi.amount}` of each currency"
     return _terms(kpi.numerator) or ("the queue's formula" if kpi.id == "service_level" else "of the moment")
 
 
@@ -90,7 +94,10 @@ def _terms(terms: Terms | None) -> str:
     >>> _terms({"entered": 1, "short_abandoned": -1})
     '`entered` - `short_abandoned`'
     """
-    signed = " ".join(f"{'-' if times < 0 else '+'} `{name}`" for name, times in (terms or {}).items())
+    signed = " ".join(
+        f"{'-' if times < 0 else '+'} {'' if abs(times) == 1 else f'{abs(times)} * '}`{name}`"
+        for name, times in (terms or {}).items()
+    )
     return signed.removeprefix("+ ")
 
 

@@ -2,50 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
 
 from schemas.rows import Figure
+from streams.engine.codes import currency
 from streams.engine.histogram import Ranks
 from streams.engine.measures import unpack
 from streams.engine.policy import Policy, QueuePolicy
 from streams.kpis.panes import Total
-from streams.kpis.registry import KPIS, SERVICE_LEVELS, Kpi, Terms
+from streams.kpis.registry import KPIS, MICRO, SERVICE_LEVELS, Kpi, Terms
 
 Parts = dict[str | None, Total]
 """Sums by queue (None: agents' time over all queues)."""
 UNAVAILABLE = "unavailable"
+_MILLIONTH: Final = Decimal("0.000001")
+
+
+class Asked(NamedTuple):
+    """What a row is asked for: by what, live or history, and whether agents' time is kept for it."""
+
+    by: str | None
+    live: bool
+    timed: bool
 
 
 def figures(
-    parts: Parts, policy: Policy, by: str | None, statuses: Mapping[bool, str], *, live: bool, timed: bool
+    parts: Parts, policy: Policy, asked: Asked, status_of: Callable[[Kpi], str], whole: Parts
 ) -> dict[str, Figure]:
     """Return every KPI of a row but those of the moment (waiting, longest wait, agents).
 
-    ``parts`` are the row's sums by queue, since service level follows each queue's formula; ``statuses`` says what holds for KPIs
-    that a returning customer can change (True) and for the others (False); ``timed``, whether agents' time is kept for such a row.
+    ``parts`` are the row's sums by queue, since service level follows each queue's formula, and ``whole`` those of the total, for
+    shares of it.
     """
     measures = {queue: unpack(total.bundle) for queue, total in parts.items()}
     together = Total()
     for total in parts.values():
         together.add(total)
     sums = unpack(together.bundle)
-    ranks: dict[str, Ranks] = {}
+    ranks: dict[tuple[str, ...], Ranks] = {}
     found = {}
     for kpi in KPIS:
         if kpi.crediting == "now":
             continue
-        status = statuses[kpi.follows_customers]
-        if (by is not None and by not in kpi.breakdowns) or (kpi.crediting == "CLIP" and not timed):
+        status = status_of(kpi)
+        if (
+            (asked.by is not None and asked.by not in kpi.breakdowns)
+            or (kpi.crediting == "CLIP" and not asked.timed)
+            or (kpi.share and asked.by is None)
+        ):
             found[kpi.id] = unavailable(kpi)
         elif kpi.id == "service_level":
-            found[kpi.id] = _service_level(measures, policy, status, live=live)
-        elif kpi.histogram is not None:
-            if kpi.histogram not in ranks:
-                ranks[kpi.histogram] = Ranks(together.counts.get(kpi.histogram, {}))
-            found[kpi.id] = _percentile(kpi, ranks[kpi.histogram], status)
+            found[kpi.id] = _service_level(measures, policy, status, live=asked.live)
+        elif kpi.histograms:
+            if kpi.histograms not in ranks:
+                ranks[kpi.histograms] = Ranks(_merged(together, kpi.histograms))
+            found[kpi.id] = _percentile(kpi, ranks[kpi.histograms], status)
+        elif kpi.amount is not None:
+            found[kpi.id] = _money(kpi, together.counts.get(kpi.amount, {}), sums, status)
+        elif kpi.share:
+            found[kpi.id] = _ratio(kpi, sums, status, of=unpack(sum(total.bundle for total in whole.values())))
         else:
             found[kpi.id] = _ratio(kpi, sums, status)
     return found
+
+
+def _merged(total: Total, names: tuple[str, ...]) -> Mapping[int, int]:
+    """Return the sum of histograms."""
+    if len(names) == 1:
+        return total.counts.get(names[0], {})
+    merged: Counter[int] = Counter()
+    for name in names:
+        merged.update(total.counts.get(name, {}))
+    return merged
+
+
+def _money(kpi: Kpi, amounts: Mapping[int, int], sums: Mapping[str, int], status: str) -> Figure:
+    """Return the amounts of a KPI, or what one of its denominator costs: a value where there is one currency."""
+    bottom = None if kpi.denominator is None else _add(kpi.denominator, sums)
+    spent = {currency(index): Decimal(amount) / MICRO for index, amount in sorted(amounts.items()) if amount}
+    exact = {name: _each(amount, bottom) for name, amount in spent.items() if bottom is None or bottom > 0}
+    unit, *others = exact or [kpi.unit]
+    if others or not exact:
+        value = 0.0 if bottom is None and not exact else None
+        return Figure(value, None, bottom, kpi.unit, status, _plain(exact))
+    return Figure(float(exact[unit]), float(spent[unit]), bottom, unit, status, _plain(exact))
+
+
+def _each(amount: Decimal, many: int | None) -> Decimal:
+    """Return an amount, or what of it falls to each of many, rounded to a millionth."""
+    return amount if many is None else (amount / many).quantize(_MILLIONTH)
+
+
+def _plain(amounts: Mapping[str, Decimal]) -> dict[str, str] | None:
+    return {name: f"{amount.normalize():f}" for name, amount in amounts.items()} or None
 
 
 def unavailable(kpi: Kpi) -> Figure:
@@ -53,11 +105,12 @@ def unavailable(kpi: Kpi) -> Figure:
     return Figure(None, None, None, kpi.unit, UNAVAILABLE)
 
 
-def _ratio(kpi: Kpi, sums: Mapping[str, int], status: str) -> Figure:
+def _ratio(kpi: Kpi, sums: Mapping[str, int], status: str, of: Mapping[str, int] | None = None) -> Figure:
+    """Return a quotient, or a sum where there is no denominator; the denominator is made ``of`` other sums where they are given."""
     top = _add(kpi.numerator, sums)
     if kpi.denominator is None:
         return Figure(top, top, None, kpi.unit, status)
-    bottom = _add(kpi.denominator, sums)
+    bottom = _add(kpi.denominator, sums if of is None else of)
     divide_bottom = kpi.scale if kpi.unit == "ratio" else 1
     value = None if bottom <= 0 else top / (bottom * (kpi.scale // divide_bottom))
     return Figure(value, _scaled(top, kpi.scale), _scaled(bottom, divide_bottom), kpi.unit, status)

@@ -18,7 +18,7 @@ from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
 from streams.errors import InputError
 from streams.kpis.agents import AgentStatus, AgentsTold
 from streams.kpis.coverage import Coverage, Piece
-from streams.kpis.evaluate import Parts, figures, unavailable
+from streams.kpis.evaluate import Asked, Parts, figures, unavailable
 from streams.kpis.groups import Belongs, groups_of
 from streams.kpis.panes import Counts, PaneStore, Total
 from streams.kpis.query import TOTAL, Group, Place, Query, asked, is_timed
@@ -107,7 +107,9 @@ class Figures:
 
     def queues(self) -> list[tuple[str, str]]:
         """Return channel and queue of every queue configured or seen, in order."""
-        places = {("call", queue) for queue in self.policy.queues} | set(self._waiting)
+        configured = self.policy.queues.items()
+        places = {(channel, queue) for queue, limits in configured for channel in limits.channels}
+        places |= self._waiting.keys()
         places.update(
             (channel, queue) for channel, queue in self._counters if channel is not None and queue is not None
         )
@@ -146,7 +148,7 @@ class Figures:
             yield list(self.stretch(query, begin, end, growth[end]))
 
     def histograms(self, query: Query, name: str) -> list[Histogram]:
-        """Return a histogram ("wait_answered" or "wait_abandoned") of the range, for every queue."""
+        """Return a histogram ("wait_answered" or another with a sum) of the range, for every queue."""
         found: dict[tuple[str, str], Total] = {place: Total() for place in self.queues()}
         for of, total, _, _ in self._pieces(query._replace(by="queue"), query.start_us, query.end_us):
             if of.channel is not None and of.queue is not None:
@@ -178,7 +180,9 @@ class Figures:
 
         Nothing is known until a partition has told how far it is: then no figure is available, not even a count of 0.
         """
-        belongs = partial(groups_of, query, coverage=self._coverage, places=self.queues())
+        belongs = partial(
+            groups_of, query, coverage=self._coverage, places=sorted(self._panes.places.union(self.queues()))
+        )
         groups = self._groups(query, begin, end, belongs)
         if query.channel is None:
             until = min(end, self._clock(query))
@@ -193,7 +197,7 @@ class Figures:
             by = query.by if group != TOTAL else None
             kpis = _NOTHING
             if self.has_begun:
-                kpis = figures(parts, self.policy, by, found, live=query.live, timed=is_timed(query, by))
+                kpis = figures(parts, self.policy, Asked(by, query.live, is_timed(query, by)), found, total)
                 kpis |= self._of_the_moment(query, end, group, by, waiting.get(group), now_waiting)
             channel, queue, breakdown, value = group
             yield Row(

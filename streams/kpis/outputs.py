@@ -39,7 +39,7 @@ def json_pieces(answer: Struct, rows: Sequence[Row]) -> Iterator[bytes]:
 
 
 def csv_pieces(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield rows as CSV with a column a KPI: its value, in the unit of the registry; empty is no value.
+    """Yield rows as CSV with a column a KPI: its value, in the unit of the registry; empty is no value, or amounts of several currencies.
 
     ``status`` is that of all KPIs but those that a returning customer can change, which have one of their own.
     """
@@ -49,7 +49,7 @@ def csv_pieces(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def long_pieces(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield rows as CSV with a line a KPI: its unit, value, numerator, denominator and status."""
+    """Yield rows as CSV with a line a KPI, of money a line a currency: unit, value, numerator, denominator and status."""
     yield _lines([[*_PLACE, *_PARTS]])
     for first in range(0, len(rows), PIECE):
         yield _lines([line for row in rows[first : first + PIECE] for line in _long(row)])
@@ -74,7 +74,11 @@ def _long(row: Row) -> Iterator[list[object]]:
     place = _place(row)
     for kpi in KPIS:
         figure: Figure = row.kpis[kpi.id]
-        yield [*place, kpi.id, kpi.unit, figure.value, figure.numerator, figure.denominator, figure.status]
+        if figure.amounts is not None:
+            for currency, amount in figure.amounts.items():
+                yield [*place, kpi.id, currency, amount, None, figure.denominator, figure.status]
+        else:
+            yield [*place, kpi.id, kpi.unit, figure.value, figure.numerator, figure.denominator, figure.status]
 
 
 def _place(row: Row) -> list[str]:

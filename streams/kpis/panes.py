@@ -65,6 +65,8 @@ class PaneStore:
         """Slices by the end of their records' keys."""
         self.slices: list[Slice] = []
         self._queues: set[str | None] = set()
+        self.places: set[tuple[str, str]] = set()
+        """Channel and queue of all panes ever seen that have both."""
         self._stretches: dict[int, dict[int, Stretch]] = {}
         self._decoded: OrderedDict[tuple[int, int], None] = OrderedDict()
 
@@ -77,6 +79,8 @@ class PaneStore:
             of = Slice(*decode_cut(cut))
             self.slices.append(of)
             self._queues.add(of.queue)
+            if of.channel is not None and of.queue is not None:
+                self.places.add((of.channel, of.queue))
         stretches = self._stretches.get(length)
         if stretches is None:
             stretches = self._stretches[length] = {}

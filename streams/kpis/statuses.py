@@ -7,26 +7,33 @@ stretch        lateness        window W
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from schemas.panes import PartitionStatus
 from streams.engine.policy import Policy
 from streams.kpis.query import Query
+from streams.kpis.registry import Kpi
 
 
 def statuses(
     query: Query, end: int, policy: Policy, partitions: Mapping[int, PartitionStatus], idle: Collection[int]
-) -> dict[bool, str]:
-    """Return the status of figures that a returning customer can change (True), and of the others (False)."""
+) -> Callable[[Kpi], str]:
+    """Return what says the status of a KPI's figure: those that a returning customer can change wait for their window."""
     newest = max((status.watermark for status in partitions.values()), default=0)
     if end > max(newest, query.now_us if query.live else 0):
-        return {True: "open", False: "open"}
-    watermark = _settled(partitions, idle) or newest
-    window = max(limits.return_window for limits in (policy.defaults, *policy.queues.values()))
-    return {
-        customers: "final" if watermark >= end + policy.lateness + (window if customers else 0) else "provisional"
-        for customers in (True, False)
-    }
+        return lambda _: "open"
+    settled = (_settled(partitions, idle) or newest) - end - policy.lateness
+    longest = max(limits.return_window for limits in (policy.defaults, *policy.queues.values()))
+    windows = dict(zip(_DAYS, policy.windows, strict=True))
+
+    def status(kpi: Kpi) -> str:
+        window = windows.get(kpi.window_days or 0, longest) if kpi.follows_customers else 0
+        return "final" if settled >= window else "provisional"
+
+    return status
+
+
+_DAYS = (1, 7, 14, 30)
 
 
 def _settled(partitions: Mapping[int, PartitionStatus], idle: Collection[int]) -> int | None:

@@ -16,13 +16,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Struct, structs
 
+from schemas.agents import AgentStateChanged
 from schemas.dead_letters import RefusedError
-from schemas.envelope import ContactEvent
 from schemas.events import Event, encode
 from schemas.fields import rfc3339
 from schemas.panes import decode_key, decode_value
 from schemas.rows import Figure
-from streams.engine.calls import UNKNOWN_QUEUE
+from streams.engine.course import UNKNOWN_QUEUE
 from streams.engine.partition import Partition, Record
 from streams.engine.policy import EVERYTHING, INTERVAL, SECOND, Policy
 from streams.engine.records import event_of, key_of
@@ -136,7 +136,7 @@ class Explaining:
     def take(self, records: Iterable[Found]) -> None:
         """Take the events of those customers."""
         for found, key, event, outcome in self._events(records):
-            if isinstance(event, ContactEvent) and key in self._customers:
+            if not isinstance(event, AgentStateChanged) and key in self._customers:
                 self._take(found, key, event, outcome)
 
     def _events(self, records: Iterable[Found]) -> Iterator[tuple[Found, bytes, Event, str]]:
@@ -156,11 +156,12 @@ class Explaining:
                 self._watermarks[found.partition] = max(watermark, time)
                 yield found, key, event, "counted"
 
-    def _take(self, found: Found, key: bytes, event: ContactEvent, outcome: str) -> None:
-        contact = self._contacts.get((key, event.contact_id))
+    def _take(self, found: Found, key: bytes, event: Event, outcome: str) -> None:
+        name = getattr(event, "contact_id", None) or ""
+        contact = self._contacts.get((key, name))
         if contact is None:
             tag = str(len(self._contacts))
-            contact = self._contacts[key, event.contact_id] = _Contact(key, event.contact_id, tag)
+            contact = self._contacts[key, name] = _Contact(key, name, tag)
         if outcome == "counted":
             outcome = "duplicate" if event.id in contact.known else outcome
             contact.known.add(event.id)
@@ -178,10 +179,10 @@ class Explaining:
             )
         )
 
-    def _count(self, contact: _Contact, event: ContactEvent) -> None:
+    def _count(self, contact: _Contact, event: Event) -> None:
         if hasattr(event, _BY):
             event = structs.replace(event, **{_BY: contact.tag})
-        self._engine.process([Record(self._taken, event.time_us, contact.key, encode(event))])  # type: ignore[arg-type]
+        self._engine.process([Record(self._taken, event.time_us, contact.key, encode(event))])
         self._taken += 1
 
     def explain(self, kpi: Any, figure: Figure, now_us: int) -> Explanation:

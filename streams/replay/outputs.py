@@ -21,7 +21,8 @@ from streams.kpis.registry import BY_ID
 FORMATS: Final = ("table", "json", "csv", "csv-long")
 COLUMNS: Final = (
     "entered", "answered", "abandoned", "flowed_out", "waiting", "abandonment_rate", "service_level", "average_speed_of_answer",
-    "speed_of_answer_p95", "average_time_to_abandon", "handle_time", "transfer_rate", "first_contact_resolution", "occupancy",
+    "speed_of_answer_p95", "average_time_to_abandon", "handle_time", "transfer_rate", "first_response_time", "full_resolution_time",
+    "resolution_rate", "reopen_rate", "first_contact_resolution", "csat", "nps", "sales_amount", "cost_per_resolution", "occupancy",
 )  # fmt: skip
 """KPIs of a table; json and csv have all."""
 _LEDGER: Final = ("queue", "channel")
@@ -167,6 +168,10 @@ def cell(figure: Figure) -> str:
     if figure.unit == "s":
         minutes, seconds = divmod(round(figure.value), 60)
         return f"{minutes}:{seconds:02d}"
+    if figure.unit != "count":
+        return (
+            f"{figure.value:,.2f}" if figure.amounts is None else f"{figure.value:,.2f}\N{NO-BREAK SPACE}{figure.unit}"
+        )
     return f"{round(figure.value):,}"
 
 

@@ -19,6 +19,8 @@ def assert_agrees(store: Store, events: Iterable[Event], now: int) -> None:
     stays = oracle.agents()
     agree("intervals", store.measures(INTERVAL), oracle.panes())
     agree("waits", store.histograms(INTERVAL), buckets(oracle.waits()))
+    agree("money", store.money(INTERVAL), oracle.money())
+    agree("sliding money", store.money(SLIDING), sliding(oracle.money(SLIDING)))
     agree("sliding", store.measures(SLIDING), sliding(oracle.panes(SLIDING)))
     agree("sliding waits", store.histograms(SLIDING), sliding(buckets(oracle.waits(SLIDING))))
     agree("waiting", waiting(store), {key: (len(since), since[:10]) for key, since in oracle.waiting().items()})
@@ -63,7 +65,9 @@ def figures(store: Store) -> dict[str, Any]:
         "waits": store.histograms(INTERVAL),
         "sliding": store.measures(SLIDING),
         "sliding waits": store.histograms(SLIDING),
+        "money": store.money(INTERVAL),
         "days": store.measures(DAILY),
+        "day money": store.money(DAILY),
         "day waits": store.histograms(DAILY),
         "waiting": waiting(store),
         "agents": store.agents(),
@@ -84,6 +88,14 @@ def buckets(waits: dict[Slice, dict[str, list[int]]]) -> dict[Slice, dict[str, l
     }
 
 
+AGENTS_TIME = {"available_us", "on_contact_us", "paused_us"}
+
+
 def sliding(panes: dict[Slice, Any]) -> dict[Slice, Any]:
-    """Return what sliding windows keep: contacts, by queue and by agent."""
-    return {key: value for key, value in panes.items() if key[1] is not None and key[3] in (None, "agent")}
+    """Return what sliding windows keep: all but agents' time, by queue and by agent."""
+    kept = {
+        key: {name: amount for name, amount in value.items() if name not in AGENTS_TIME}
+        for key, value in panes.items()
+        if key[3] in (None, "agent")
+    }
+    return {key: value for key, value in kept.items() if value}

@@ -8,8 +8,10 @@ from typing import Any
 
 from schemas import panes as wire
 from schemas.agents import AgentStateChanged
+from schemas.business import CostAccrued
 from schemas.events import Event, encode
 from schemas.panes import AgentNow, Counters, Pane, PartitionStatus, Waiting
+from streams.engine.codes import AMOUNTS, currency
 from streams.engine.partition import Partition, Record, Refusal
 from streams.engine.policy import DAILY, HOUR, SECOND, Policy
 
@@ -25,9 +27,13 @@ def records(events: Iterable[Event], offset: int = 0) -> list[Record]:
 
 
 def key(event: Event) -> bytes:
-    """Return the key of an event's record: what follows the @ of a contact's name, else the contact, or the agent."""
+    """Return the key of an event's record: what follows the @ of a contact's name, else the contact; or the agent."""
     if isinstance(event, AgentStateChanged):
         return event.agent_id.encode()
+    if isinstance(event, CostAccrued):
+        return event.id.encode()
+    if event.contact_id is None:
+        return (event.customer_id or event.id).encode()
     return identity(event.contact_id).encode()
 
 
@@ -102,10 +108,26 @@ class Store:
     def histograms(self, length: int) -> dict[Slice, dict[str, list[tuple[int, int]]]]:
         """Return the histograms of the panes that hold any, in order of buckets."""
         full = {
-            key: {name: sorted(counts.items()) for name, counts in pane.histograms.items() if counts}
+            key: {
+                name: sorted(counts.items())
+                for name, counts in pane.histograms.items()
+                if counts and name not in AMOUNTS
+            }
             for key, pane in self.panes(length).items()
         }
         return {key: histograms for key, histograms in full.items() if histograms}
+
+    def money(self, length: int) -> dict[Slice, dict[str, int]]:
+        """Return the amounts that panes hold, in millionths, by "name/currency"."""
+        full = {
+            key: {
+                f"{name}/{currency(index)}": amount
+                for name in AMOUNTS
+                for index, amount in pane.histograms.get(name, {}).items()
+            }
+            for key, pane in self.panes(length).items()
+        }
+        return {key: amounts for key, amounts in full.items() if amounts}
 
     def waiting(self) -> dict[tuple[str, str], Waiting]:
         """Return who waits, by channel and queue, where anyone does."""

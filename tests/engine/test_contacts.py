@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from sys import getsizeof
 
-from streams.engine.contacts import gather, unpack
+from streams.engine.customer import gather, unpack
 
 RECORD = b"\x01" + bytes(219)
 COUNT = 200
@@ -17,7 +17,7 @@ def test_a_quiet_customer_takes_no_more_memory_than_the_record_is_long() -> None
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        kept = [customer.pack() for _ in range(COUNT)]
+        kept = [customer.settle() or b"" for _ in range(COUNT)]
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

@@ -14,13 +14,16 @@ from tests.engine.store import Store
 from tests.engine.traffic import POLICY, clocks, deliveries
 from tests.oracle.figures import Oracle
 
+Place = tuple[str, str]
+"""Channel and queue."""
 
-def by_queue(store: Store) -> dict[str, dict[int, Counter[str]]]:
-    """Return the measures of each interval, for each queue."""
-    result: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+
+def by_queue(store: Store) -> dict[Place, dict[int, Counter[str]]]:
+    """Return the measures of each interval, for each channel's queue."""
+    result: dict[Place, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for (start, channel, queue, breakdown, _), measures in store.measures(INTERVAL).items():
         if channel is not None and queue is not None and breakdown is None:
-            result[queue][start].update(measures)
+            result[channel, queue][start].update(measures)
     return result
 
 
@@ -37,10 +40,10 @@ def test_the_ledger_balances_after_every_event(delivery: tuple[list[Event], list
         watermark = max(watermark, event.time_us)
         store.feed([event], watermark)
         store.flush()
-        still = {queue: now.waiting for (_, queue), now in store.waiting().items()}
-        for queue, intervals in by_queue(store).items():
+        still = {place: now.waiting for place, now in store.waiting().items()}
+        for place, intervals in by_queue(store).items():
             total: Counter[str] = sum(intervals.values(), Counter())
-            assert total["entered"] == left(total) + still.get(queue, 0)
+            assert total["entered"] == left(total) + still.get(place, 0)
             cohort = total["cohort_answered"] + total["cohort_abandoned"] + total["cohort_flowed_out"]
             assert cohort == left(total)
 
@@ -53,15 +56,17 @@ def test_the_ledger_balances_in_every_interval(data: st.DataObject) -> None:
     store = Store(POLICY)
     store.feed(arrived, now)
     oracle = as_of(store, events, now)
-    for queue, intervals in by_queue(store.flush()).items():
+    for place, intervals in by_queue(store.flush()).items():
         carried = 0
         for start in sorted(intervals):
             end = start + INTERVAL
             carried += intervals[start]["entered"] - left(intervals[start])
-            assert carried == waiting_at(oracle, queue, end)
+            assert carried == waiting_at(oracle, place, end)
 
 
-def waiting_at(oracle: Oracle, queue: str, time: int) -> int:
+def waiting_at(oracle: Oracle, place: Place, time: int) -> int:
     """Return how many visits had begun before a time and not ended before it."""
-    visits = [(visit.start, oracle.outcome(visit).at) for visit in oracle.visits() if visit.queue == queue]
+    visits = [
+        (visit.start, oracle.outcome(visit).at) for visit in oracle.visits() if (visit.channel, visit.queue) == place
+    ]
     return sum(start < time and (at is None or at >= time) for start, at in visits)

@@ -7,9 +7,7 @@ from msgspec import structs
 
 from schemas.agents import AgentStateChanged
 from schemas.calls import CallAnswered, CallEnded, CallQueued
-from schemas.dead_letters import Reason
 from schemas.events import Event
-from streams.engine.contacts import MOST_FACTS
 from streams.engine.policy import DAY, HOUR, INTERVAL, MINUTE, SECOND, Policy, Retention
 from tests.engine.store import Store
 
@@ -100,15 +98,3 @@ def test_a_state_nobody_ended_counts_for_a_day() -> None:
     times = [pane.measures for key, pane in store.panes(INTERVAL).items() if key[3] == "agent"]
     assert sum(measures.get("on_contact_us", 0) for measures in times) == HOUR
     assert len(store.written[-1][1]) < 1000
-
-
-def test_a_contact_without_end_does_not_stop_the_partition() -> None:
-    """A source that gives every call one id is refused after a thousand events; what is known stays known."""
-    store = Store(Policy())
-    events = [
-        CallQueued(id=f"{n}", time=NOON / SECOND + n, contact_id="same", queue="sales") for n in range(MOST_FACTS)
-    ]
-    assert store.feed(events) == []
-    more = [CallQueued(id="more", time=NOON / SECOND + 5000, contact_id="same", queue="sales"), events[0]]
-    assert [refusal.reason for refusal in store.feed(more)] == [Reason.TOO_LARGE]
-    assert store.partition.duplicate == 1

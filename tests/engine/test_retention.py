@@ -19,6 +19,7 @@ LATENESS, RETURN, LONGEST = 30 * MINUTE, 20 * MINUTE, 10 * MINUTE
 SHORT_MEMORY = Policy(
     defaults=QueuePolicy(return_window=RETURN, maximum_wait=LONGEST),
     lateness=LATENESS,
+    windows=(MINUTE, 5 * MINUTE, 10 * MINUTE, RETURN),
     retention=Retention(sliding=None, breakdowns=None, intervals=None, days=None),
 )
 NARROW = structs.replace(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import given
@@ -18,20 +20,51 @@ from tests.oracle import formulas
 from tests.oracle.figures import Oracle
 
 STATUS = b'{"offset":0,"sequence":1,"watermark":0,"counted":0,"duplicate":0,"refused":{}}'
-COUNTS = ("entered", "answered", "abandoned", "flowed_out", "short_abandoned")
-PERCENTILES = {"speed_of_answer": "wait_answered", "time_to_abandon": "wait_abandoned"}
+COUNTS = (
+    "entered", "answered", "abandoned", "flowed_out", "short_abandoned", "opened", "resolutions", "transfers", "escalations",
+    "csat_answers", "nps_answers", "ces_answers", "enps_answers", "sales",
+)  # fmt: skip
+PERCENTILES = {
+    "speed_of_answer": ["wait_answered"],
+    "time_to_abandon": ["wait_abandoned"],
+    "first_resolution_time": ["resolution_first"],
+    "full_resolution_time": ["resolution_full"],
+    "first_response_time": ["response_creation", "response_reopening"],
+    "first_response_time_business": ["response_creation_open", "response_reopening_open"],
+    "first_response_time_creation": ["response_creation"],
+    "first_response_time_reopening": ["response_reopening"],
+    "first_response_time_handover": ["response_handover"],
+}
 
 
 def assert_row_agrees(row: Row, oracle: Oracle, begin: int, end: int, *, live: bool = False) -> None:
     """Assert that a row of a queue, or of all, has the oracle's figures."""
-    ratios = formulas.figures(oracle, POLICY, begin, end, row.queue, live=live)
+    place = row.channel, row.queue
+    ratios = formulas.figures(oracle, POLICY, begin, end, place, live=live)
     for name, ratio in ratios.items():
         assert_ratio(name, row.kpis[name], ratio)
-    chosen = formulas.tally([count for count in oracle.counts if begin <= count.time < end], row.queue)
+    of_channel = [count for count in oracle.counts if row.channel in (None, count.channel or row.channel)]
+    chosen = formulas.tally([count for count in of_channel if begin <= count.time < end], row.queue)
     assert {name: row.kpis[name].value for name in COUNTS} == {name: chosen[name] for name in COUNTS}
-    for stem, name in PERCENTILES.items():
-        for percent, exact in formulas.percentiles(oracle, begin, end, row.queue, name).items():
+    for stem, names in PERCENTILES.items():
+        for percent, exact in formulas.percentiles(oracle, begin, end, place, *names).items():
             assert_close(row.kpis[f"{stem}_{percent}"].value, exact)
+    assert_money(row, chosen)
+
+
+def assert_money(row: Row, chosen: Counter[str]) -> None:
+    """Assert that amounts are exact, each currency by itself."""
+    for name in ("sales_amount", "cost_amount"):
+        millionths = {key.partition("/")[2]: amount for key, amount in chosen.items() if key.startswith(name)}
+        assert {key: int(Decimal(text) * 10**6) for key, text in (row.kpis[name].amounts or {}).items()} == {
+            key: amount for key, amount in millionths.items() if amount
+        }
+    resolved = chosen["resolutions"] - chosen["resolutions_reopened"]
+    each = row.kpis["cost_per_resolution"]
+    assert each.denominator == resolved
+    for currency, text in (each.amounts or {}).items():
+        exact = Fraction(chosen[f"cost_amount/{currency}"], 10**6 * resolved)
+        assert abs(Fraction(text) - exact) <= Fraction(1, 2 * 10**6)
 
 
 def assert_ratio(name: str, figure: Figure, ratio: formulas.Ratio) -> None:
@@ -66,9 +99,8 @@ def test_the_rows_of_queues_and_their_total_are_the_oracles(data: st.DataObject)
     begin += data.draw(st.integers(0, 3)) * INTERVAL
     end = begin + data.draw(st.sampled_from([1, 2, 4, 96])) * INTERVAL
     rows = figures.rows(Query(begin, end, by="queue"))
-    assert {count.queue for count in oracle.counts if begin <= count.time < end and count.channel} <= {
-        row.queue for row in rows
-    }
+    places = {count.queue for count in oracle.counts if begin <= count.time < end and count.channel}
+    assert places <= {row.queue for row in rows}
     assert [row.queue for row in rows].count(None) == 1
     for row in rows:
         assert_row_agrees(row, oracle, begin, end)
@@ -101,7 +133,7 @@ def test_ratios_of_nothing_have_no_value() -> None:
     assert [row.queue for row in rows] == ["kathmandu", "madrid", "new york", None]
     for row in rows:
         for name, figure in row.kpis.items():
-            assert figure.value == (0 if name in (*COUNTS, "waiting") else None), name
+            assert figure.value == (0 if name in (*COUNTS, "waiting", "sales_amount", "cost_amount") else None), name
 
 
 def test_before_a_worker_has_told_of_its_figures_nothing_is_known() -> None:

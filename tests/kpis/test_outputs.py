@@ -39,7 +39,7 @@ def read(pieces: Iterator[str]) -> list[dict[str, str]]:
 def test_a_row_of_csv_is_a_row_with_a_column_a_kpi() -> None:
     """Its place and statuses before; no value is an empty cell."""
     (line,) = read(outputs.csv_pieces([row(7)]))
-    assert len(line) == 6 + 2 + len(KPIS)
+    assert len(line) == 6 + 1 + sum(kpi.follows_customers for kpi in KPIS) + len(KPIS)
     assert (line["queue"], line["entered"], line["service_level"]) == ("sales", "7", "0.75")
     assert (line["status"], line["first_contact_resolution_status"]) == ("open", "provisional")
     assert line["handle_time"] == line["value"] == ""

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from schemas.agents import AgentStateChanged
-from tests.oracle.calls import digest
+from tests.oracle.contacts import digest
 
 MEASURE = {"available": "available_us", "busy": "on_contact_us", "wrap_up": "on_contact_us", "paused": "paused_us"}
 

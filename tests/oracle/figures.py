@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from schemas.agents import AgentStateChanged
 from schemas.events import Event
 from streams.engine.policy import Policy
-from tests.oracle import agents, calls
-from tests.oracle.calls import Contact, Conversation, Visit
+from tests.oracle import agents, contacts
+from tests.oracle.business import business, opinions
+from tests.oracle.contacts import Contact, Conversation, Happening, Visit
 
 QUARTER = 15 * 60 * 1_000_000
 SLIDING = 10 * 1_000_000
@@ -61,17 +62,19 @@ class Oracle:
             if isinstance(event, AgentStateChanged):
                 self.changes.append(event)
             else:
-                facts[event.contact_id].append(event)
-        self.contacts = [calls.read(facts[contact_id]) for contact_id in sorted(facts)]
+                facts[getattr(event, "contact_id", None) or f"of {_whose(event)}"].append(event)
+        self.contacts = [contacts.read(contact_id, facts[contact_id]) for contact_id in sorted(facts)]
         for contact in self.contacts:
-            whose = identity(contact.contact_id) if identity is not None else contact.contact_id
-            if whose != contact.contact_id:
-                contact.customer = whose
+            if identity is not None:
+                whose = identity(contact.contact_id)
+                contact.customer = whose if whose != contact.contact_id else None
         self.counts = [*self._visits(), *self._conversations(), *self._resolutions(), *self._agents()]
+        self.counts += [*self._wholes(), *self._happenings()]
 
     def outcome(self, visit: Visit) -> Outcome:
         """Return what became of a visit: one that waited for the longest allowed time without an outcome is lost."""
-        lost_at = visit.start + self.policy.of(visit.queue).maximum_wait
+        limits = self.policy.of(visit.queue)
+        lost_at = visit.start + (limits.maximum_ticket_age if visit.ticket else limits.maximum_wait)
         if visit.outcome is None and self.now > lost_at:
             return Outcome("flowed_out", lost_at, "lost")
         if visit.implied and visit.at is not None and visit.at > lost_at:
@@ -101,12 +104,12 @@ class Oracle:
         }
         for measure, counts in cohort.items():
             if counts:
-                yield Count(visit.start, "call", visit.queue, breakdowns, measure, 1)
+                yield Count(visit.start, visit.channel, visit.queue, breakdowns, measure, 1)
         if kind is not None and at is not None:
-            yield Count(at, "call", visit.queue, breakdowns, kind, 1)
+            yield Count(at, visit.channel, visit.queue, breakdowns, kind, 1)
         if at is not None and kind in ("answered", "abandoned"):
-            yield Count(at, "call", visit.queue, breakdowns, f"wait_{kind}_us", wait)
-            yield Count(at, "call", visit.queue, breakdowns, f"wait_{kind}", wait, listed=True)
+            yield Count(at, visit.channel, visit.queue, breakdowns, f"wait_{kind}_us", wait)
+            yield Count(at, visit.channel, visit.queue, breakdowns, f"wait_{kind}", wait, listed=True)
 
     def _conversations(self) -> Iterator[Count]:
         for contact in self.contacts:
@@ -118,6 +121,11 @@ class Oracle:
         if end is None:
             return
         breakdowns = _breakdowns(visit, conversation.agent, conversation.level)
+        if visit.ticket:
+            amounts = {"tickets_handled": 1, "transferred": 1 if conversation.transferred else 0}
+            for measure, amount in amounts.items():
+                yield Count(end, visit.channel, visit.queue, breakdowns, measure, amount)
+            return
         amounts = {
             "handled": 1,
             "held": 1 if conversation.holds else 0,
@@ -128,37 +136,101 @@ class Oracle:
         }
         for measure, amount in amounts.items():
             if amount:
-                yield Count(end, "call", visit.queue, breakdowns, measure, amount)
+                yield Count(end, visit.channel, visit.queue, breakdowns, measure, amount)
 
     def _resolutions(self) -> Iterator[Count]:
         for contact in self.contacts:
-            if contact.resolved_at is None:
+            at, began = contact.resolved_at, contact.first_start
+            if at is None or began is None:
                 continue
-            last = contact.conversations[-1]
+            last = contact.in_talk[-1]
             visit = last.visit
             breakdowns = _breakdowns(visit, last.agent, last.level)
             measures = {
                 "resolved": True,
                 "resolved_identified": contact.customer is not None,
-                "resolved_first_contact": self._first_contact(contact, visit),
+                "resolved_first_contact": self._first_contact(contact, self.policy.of(visit.queue).return_window),
             }
+            alone = contact.customer is not None and not contact.handed_on and not contact.reopened
+            measures["resolved_alone"] = alone
+            for days, window in zip((1, 7, 14, 30), self.policy.windows, strict=True):
+                measures[f"returned_within_{days}d"] = alone and not self._first_contact(contact, window)
             for measure, counts in measures.items():
                 if counts:
-                    yield Count(visit.start, "call", visit.queue, breakdowns, measure, 1)
+                    yield Count(visit.start, visit.channel, visit.queue, breakdowns, measure, 1)
+            yield Count(at, visit.channel, visit.queue, breakdowns, "resolutions", 1)
+            if visit.channel != "call":
+                yield Count(at, visit.channel, visit.queue, breakdowns, "resolved_written", 1)
+                yield Count(at, visit.channel, visit.queue, breakdowns, "resolution_full_us", at - began)
+                yield Count(at, visit.channel, visit.queue, breakdowns, "resolution_full", at - began, listed=True)
 
-    def _first_contact(self, contact: Contact, visit: Visit) -> bool:
-        """Return whether the customer needed no one else and did not come back within the window."""
-        if contact.customer is None or contact.handed_on or contact.first_start is None:
+    def _first_contact(self, contact: Contact, window: int) -> bool:
+        """Return whether the customer needed no one else and did not come back within the window, about the same where it is said."""
+        if contact.customer is None or contact.handed_on or contact.reopened or contact.first_start is None:
             return False
-        until = contact.first_start + self.policy.of(visit.queue).return_window
         own = (contact.first_start, contact.contact_id)
         return not any(
             other.customer == contact.customer
             and other.first_start is not None
             and (other.first_start, other.contact_id) > own
-            and other.first_start <= until
+            and other.first_start <= contact.first_start + window
+            and (not contact.reason or not other.reason or contact.reason == other.reason)
             for other in self.contacts
         )
+
+    def _wholes(self) -> Iterator[Count]:
+        """Count contacts as wholes, where and when they began, for who led the last conversation."""
+        for contact in self.contacts:
+            first = contact.first
+            if first is None:
+                continue
+            last = contact.in_talk[-1] if contact.in_talk else None
+            who = (None, None) if last is None else (last.agent, last.level)
+            measures = {
+                "opened": True,
+                "opened_unhandled": last is None,
+                "opened_unresolved": contact.resolved_at is None,
+                "opened_sold": last is not None and any(one.what == "sale" for one in contact.happenings),
+            }
+            for measure, counts in measures.items():
+                if counts:
+                    yield Count(first.start, first.channel, first.queue, _breakdowns(first, *who), measure, 1)
+
+    def _happenings(self) -> Iterator[Count]:
+        for contact in self.contacts:
+            for one in contact.happenings:
+                for time, measure, value, listed in self._happening(one):
+                    if one.visit is not None:
+                        breakdowns = _breakdowns(one.visit, one.agent, one.level)
+                        yield Count(time, one.visit.channel, one.visit.queue, breakdowns, measure, value, listed)
+                    else:
+                        for channel, queue in _of_no_contact(one):
+                            yield Count(time, channel, queue, {}, measure, value, listed)
+
+    def _happening(self, one: Happening) -> Iterator[tuple[int, str, int, bool]]:
+        """Yield time, measure, value and whether it is one of a list."""
+        if one.what == "response" and one.visit is not None:
+            origin, took = one.more["origin"], one.at - one.more["since"]
+            limits = self.policy.of(one.visit.queue)
+            opened = business(limits.business_hours, limits.time_zone, one.more["since"], one.at)
+            yield one.at, f"responses_{origin}", 1, False
+            for name, value in ((f"response_{origin}", took), (f"response_{origin}_open", opened)):
+                yield one.at, f"{name}_us", value, False
+                yield one.at, name, value, True
+        elif one.what == "transfer":
+            yield one.at, "transfers", 1, False
+            yield one.at, "escalations", int(one.more["escalated"]), False
+        elif one.what == "resolved_first":
+            took = one.at - one.more["began"]
+            yield one.at, "resolved_first", 1, False
+            yield one.at, "resolution_first_us", took, False
+            yield one.at, "resolution_first", took, True
+        elif one.what in ("survey", "sale", "cost"):
+            for time, measure, value in opinions(one):
+                yield time, measure, value, False
+        else:
+            for measure in _COUNTED[one.what]:
+                yield one.at, measure, 1, False
 
     def _agents(self) -> Iterator[Count]:
         for stay in agents.stays(self.changes):
@@ -195,7 +267,8 @@ class Oracle:
         """Return the same by hour of the day, as the clocks of the queue's zone show it."""
         panes: dict[Slice, Counter[str]] = defaultdict(Counter)
         for count in self.counts:
-            if not count.listed and count.value and count.time - count.time % QUARTER + QUARTER <= until:
+            plain = not count.listed and count.value and "/" not in count.measure
+            if plain and count.time - count.time % QUARTER + QUARTER <= until:
                 zone = self.zone(count.queue)
                 hour = f"{civil(count.time, zone).hour:02}"
                 key = (midnight(count.time, zone), count.channel, count.queue, "hour", hour)
@@ -215,7 +288,7 @@ class Oracle:
         panes: dict[Slice, Counter[str]] = defaultdict(Counter)
         for count in self.counts:
             open_still = until is not None and count.time - count.time % QUARTER + QUARTER > until
-            if not count.listed and count.value and not open_still:
+            if not count.listed and count.value and not open_still and "/" not in count.measure:
                 for breakdown, value in [(None, None), *count.breakdowns.items()]:
                     key = (start_of(count), count.channel, count.queue, breakdown, value)
                     panes[key][count.measure] += count.value
@@ -231,12 +304,23 @@ class Oracle:
                     panes[key][count.measure].append(count.value)
         return {key: {name: sorted(waits) for name, waits in lists.items()} for key, lists in panes.items()}
 
+    def money(self, length: int = QUARTER) -> dict[Slice, dict[str, int]]:
+        """Return the amounts of each slice in millionths, by "kind/currency"; those that come to 0 are left out."""
+        panes: dict[Slice, Counter[str]] = defaultdict(Counter)
+        for count in self.counts:
+            if "/" in count.measure:
+                for breakdown, value in [(None, None), *count.breakdowns.items()]:
+                    key = (count.time - count.time % length, count.channel, count.queue, breakdown, value)
+                    panes[key][count.measure] += count.value
+        full = {key: {name: value for name, value in amounts.items() if value} for key, amounts in panes.items()}
+        return {key: amounts for key, amounts in full.items() if amounts}
+
     def waiting(self) -> dict[tuple[str, str], list[int]]:
         """Return the sorted starts of the visits that wait now, by channel and queue."""
         starts = defaultdict(list)
         for visit in self.visits():
             if self.outcome(visit).kind is None:
-                starts["call", visit.queue].append(visit.start)
+                starts[visit.channel, visit.queue].append(visit.start)
         return {key: sorted(values) for key, values in starts.items()}
 
     def agents(self) -> dict[str, agents.Stay]:
@@ -246,6 +330,28 @@ class Oracle:
     def visits(self) -> list[Visit]:
         """Return the visits of all contacts."""
         return [visit for contact in self.contacts for visit in contact.visits]
+
+
+_COUNTED = {
+    "resolution": ("resolutions", "resolutions_reopened"), "reopened": ("reopened",), "surveyed": ("surveyed",),
+    "complaint": ("complaints",), "applause": ("applause",), "retained": ("retained",), "lost": ("lost",),
+}  # fmt: skip
+
+
+def _of_no_contact(one: Happening) -> list[tuple[str | None, str | None]]:
+    """Return channels and queues: in totals only, or those of a cost."""
+    if one.what != "cost":
+        return [(None, None)]
+    cost = one.more["cost"]
+    everywhere: list[tuple[str | None, str | None]] = (
+        [(None, None)] if cost.queue is not None and cost.channel is None else []
+    )
+    return [(cost.channel, cost.queue), *everywhere]
+
+
+def _whose(event: Event) -> str:
+    """Return whose an event of no contact is."""
+    return getattr(event, "customer_id", None) or event.id
 
 
 def _breakdowns(visit: Visit, agent: str | None, level: str | None) -> dict[str, str]:

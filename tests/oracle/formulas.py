@@ -13,8 +13,13 @@ from math import floor
 from streams.engine.policy import Policy
 from tests.oracle.figures import Count, Oracle
 
+Place = tuple[str | None, str | None]
+"""Channel and queue; None for all."""
 Ratio = tuple[Fraction, Fraction]
 SECOND = 1_000_000
+RESPONSES = {
+    "": ("creation", "reopening"), "_creation": ("creation",), "_reopening": ("reopening",), "_handover": ("handover",),
+}  # fmt: skip
 PERCENTILES = {"p50": Fraction(50, 100), "p90": Fraction(90, 100), "p95": Fraction(95, 100), "p99": Fraction(99, 100)}
 
 
@@ -56,16 +61,59 @@ def ratios(n: Counter[str]) -> dict[str, Ratio]:
         "transfer_rate": (n["transferred"], answered),
         "first_contact_resolution": (n["resolved_first_contact"], n["resolved_identified"]),
         "occupancy": (busy, busy + Fraction(n["available_us"], SECOND)),
+        **_written(n),
+        **_opinions(n),
     }
     levels = {f"service_level_sl{i}": service_level(f"SL{i}", n) for i in range(1, 9)}
     return {**{name: (Fraction(top), Fraction(bottom)) for name, (top, bottom) in plain.items()}, **levels}
 
 
+def _written(n: Counter[str]) -> dict[str, tuple[int | Fraction, int | Fraction]]:
+    found: dict[str, tuple[int | Fraction, int | Fraction]] = {
+        "resolution_rate": (n["opened"] - n["opened_unresolved"], n["opened"]),
+        "reopen_rate": (n["reopened"], n["resolutions"]),
+        "first_resolution_time": (Fraction(n["resolution_first_us"], SECOND), n["resolved_first"]),
+        "full_resolution_time": (Fraction(n["resolution_full_us"], SECOND), n["resolved_written"]),
+        "first_contact_resolution_survey": (n["survey_fcr_yes"], n["survey_fcr_answers"]),
+        "sales_conversion": (n["opened_sold"], n["opened"] - n["opened_unhandled"]),
+    }
+    for days in (1, 7, 14, 30):
+        alone = n["resolved_alone"] - n[f"returned_within_{days}d"]
+        found[f"first_contact_resolution_{days}d"] = (alone, n["resolved_identified"])
+    for suffix, origins in RESPONSES.items():
+        many = sum(n[f"responses_{origin}"] for origin in origins)
+        for hours, clock in (("", ""), ("_business", "_open")):
+            took = sum(n[f"response_{origin}{clock}_us"] for origin in origins)
+            found[f"first_response_time{suffix}{hours}"] = (Fraction(took, SECOND), many)
+    return found
+
+
+def _opinions(n: Counter[str]) -> dict[str, tuple[int | Fraction, int | Fraction]]:
+    handled = n["handled"] + n["tickets_handled"]
+    stayed_or_left = n["retained"] + n["lost"]
+    return {
+        "csat": (n["csat_top"], n["csat_answers"]),
+        "csat_mean": (Fraction(n["csat_millionths"], 1_000_000), n["csat_answers"]),
+        "ces": (n["ces_easy"], n["ces_answers"]),
+        "ces_mean": (Fraction(n["ces_millionths"], 1_000_000), n["ces_answers"]),
+        "nps": (100 * (n["nps_promoters"] - n["nps_detractors"]), n["nps_answers"]),
+        "enps": (100 * (n["enps_promoters"] - n["enps_detractors"]), n["enps_answers"]),
+        "survey_response_rate": (n["surveyed"], handled),
+        "complaint_rate": (n["complaints"], handled),
+        "applause_rate": (n["applause"], handled),
+        "retention_rate": (n["retained"], stayed_or_left),
+        "churn_rate": (n["lost"], stayed_or_left),
+    }
+
+
 def figures(
-    oracle: Oracle, policy: Policy, start: int, end: int, queue: str | None, *, live: bool = False
+    oracle: Oracle, policy: Policy, start: int, end: int, place: Place, *, live: bool = False
 ) -> dict[str, Ratio]:
-    """Return all ratios of a queue, or of all queues together (None), over ``start`` to ``end``."""
-    chosen = [count for count in oracle.counts if start <= count.time < end]
+    """Return all ratios of a channel's queue, or of all queues together (None), over ``start`` to ``end``."""
+    channel, queue = place
+    chosen = [
+        count for count in oracle.counts if start <= count.time < end and channel in (None, count.channel or channel)
+    ]
     everything = tally(chosen, queue)
     result = ratios(everything)
     queues = {count.queue for count in chosen if count.queue is not None} if queue is None else {queue}
@@ -88,12 +136,17 @@ def tally(counts: list[Count], queue: str | None) -> Counter[str]:
     return n
 
 
-def percentiles(oracle: Oracle, start: int, end: int, queue: str | None, name: str) -> dict[str, Fraction | None]:
-    """Return the exact percentiles, in seconds, of the waits of a queue: the value of rank floor(q (n - 1))."""
+def percentiles(oracle: Oracle, start: int, end: int, place: Place, *names: str) -> dict[str, Fraction | None]:
+    """Return the exact percentiles, in seconds, of lists of a queue's durations: the value of rank floor(q (n - 1))."""
+    channel, queue = place
     waits = sorted(
         count.value
         for count in oracle.counts
-        if count.listed and count.measure == name and start <= count.time < end and queue in (None, count.queue)
+        if count.listed
+        and count.measure in names
+        and start <= count.time < end
+        and queue in (None, count.queue)
+        and channel in (None, count.channel)
     )
     return {
         key: Fraction(waits[floor(q * (len(waits) - 1))], SECOND) if waits else None for key, q in PERCENTILES.items()

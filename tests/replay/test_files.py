@@ -135,7 +135,10 @@ def test_lines_that_are_no_events_are_told_and_the_rest_reported(file: Path, tmp
 
 @pytest.mark.parametrize(
     ("form", "columns"),
-    [("csv", "status,first_contact_resolution_status,entered,answered,"), ("csv-long", "kpi,unit,figure,")],
+    [
+        ("csv", "status,first_contact_resolution_status,first_contact_resolution_1d_status,"),
+        ("csv-long", "kpi,unit,figure,"),
+    ],
 )
 def test_csv_is_that_of_the_api(file: Path, form: str, columns: str) -> None:
     """Wide, with a column a KPI, or long, with a line a KPI."""

@@ -1,0 +1,153 @@
+"""One customer: contacts in the order in which they began, so that first-contact resolution is a look at the neighbour.
+
+A later contact about something else is no return. Where it is not said what a contact is about, it may be about anything:
+
+    about     invoice   (unsaid)   delivery   invoice
+              |---------->|--------->|                       the next that may be about the same
+                                     |--------- none
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import Any, Final
+
+import msgspec
+
+from streams.engine.contacts import UNKNOWN, Contact, head_of
+
+Key = tuple[int, str]
+"""(start in microseconds, contact id)"""
+FEW: Final = 8
+"""A customer with more contacts is not packed into one record when it has gone quiet."""
+
+
+class Customer:
+    """One customer's contacts, each in use or settled, and the order in which those with a known start began."""
+
+    __slots__ = ("_about", "_subjects", "contacts", "order", "touched", "used")
+
+    def __init__(self) -> None:
+        self.contacts: dict[str, Contact | bytes] = {}
+        self.used: set[str] = set()
+        """The contacts that are in use."""
+        self.order: list[Key] = []
+        self._about: dict[str, int] = {}
+        """What contacts are about, where it is said."""
+        self._subjects: dict[int, list[Key]] = {}
+        """The order of those about the same; of none while nothing is said."""
+        self.touched = -1
+
+    def before(self, name: str, start: int) -> set[str]:
+        """Return the contacts whose next one ``name`` might be, were it to begin at ``start``, or might have been."""
+        at = bisect_left(self.order, (start, name)) if start != UNKNOWN else 0
+        found: set[str] = set()
+        seen: set[int] = set()
+        while at:
+            at -= 1
+            other = self.order[at][1]
+            if other == name:
+                continue
+            about = self._about.get(other, 0)
+            if about not in seen:
+                seen.add(about)
+                found.add(other)
+            if about == 0:
+                break
+        return found
+
+    def place(self, name: str, old: int, new: int, about: int) -> None:
+        """Move a contact in the order from ``old`` to ``new``, and say what it is about."""
+        before = self._about.get(name, 0)
+        if old != UNKNOWN:
+            _remove(self.order, (old, name))
+        if new != UNKNOWN:
+            insort(self.order, (new, name))
+        if about != before and not self._subjects:
+            self._subjects = {0: [one for one in self.order if one != (new, name)]}
+        elif self._subjects and old != UNKNOWN:
+            _remove(self._subjects[before], (old, name))
+        if self._subjects and new != UNKNOWN:
+            insort(self._subjects.setdefault(about, []), (new, name))
+        if about:
+            self._about[name] = about
+        else:
+            self._about.pop(name, None)
+
+    def next_start(self, name: str, start: int, about: int) -> int | None:
+        """Return when the first contact after this one began that may be about the same."""
+        if len(self.order) < 2 or start == UNKNOWN:
+            return None
+        if not about or not self._subjects:
+            return _after(self.order, (start, name))
+        starts = [_after(self._subjects.get(of, []), (start, name)) for of in (0, about)]
+        return min((one for one in starts if one is not None), default=None)
+
+    def forget(self, name: str, start: int) -> None:
+        """Let go of a contact."""
+        del self.contacts[name]
+        self.used.discard(name)
+        if start != UNKNOWN:
+            _remove(self.order, (start, name))
+            if self._subjects:
+                _remove(self._subjects[self._about.get(name, 0)], (start, name))
+        self._about.pop(name, None)
+
+    def settle(self) -> bytes | None:
+        """Keep the contacts in use as bytes; return them all as one record where they are few."""
+        for name in self.used:
+            contact = self.contacts[name]
+            if isinstance(contact, Contact):
+                self.contacts[name] = contact.record()
+        self.used.clear()
+        return pack(self.contacts) if len(self.contacts) <= FEW else None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def pack(records: dict[str, Any]) -> bytes:
+    """Return the records of a customer's contacts as one. A copy, since msgspec leaves the room that it reserved."""
+    return bytes(memoryview(_encode(records)))
+
+
+unpack_records = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+"""Returns the records of a customer's contacts, by contact id, from what `pack` made of them."""
+
+
+def unpack(record: bytes) -> Customer:
+    """Return the customer of a packed record, the contacts still encoded."""
+    return gather(unpack_records(record))
+
+
+def many(records: dict[str, Any]) -> Customer:
+    """Return a customer of many contacts as far as a restore has read them, without their order."""
+    customer = Customer()
+    customer.contacts = records
+    return customer
+
+
+def gather(records: dict[str, Any]) -> Customer:
+    """Return a customer from the records of the contacts, by contact id."""
+    customer = Customer()
+    customer.contacts = records
+    heads = [(name, head_of(record)) for name, record in records.items()]
+    for name, head in heads:
+        if head.start != UNKNOWN:
+            customer.order.append((head.start, name))
+    customer.order.sort()
+    for name, head in heads:
+        if head.about:
+            customer.place(name, head.start, head.start, head.about)
+    return customer
+
+
+def _remove(order: list[Key], one: Key) -> None:
+    del order[bisect_left(order, one)]
+
+
+def _after(order: list[Key], one: Key) -> int | None:
+    at = bisect_left(order, one)
+    if at < len(order) and order[at] == one:
+        at += 1
+    return order[at][0] if at < len(order) else None
