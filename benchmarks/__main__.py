@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.bounded import bounded
 from benchmarks.engine import engine
 from benchmarks.latency import latency
 from benchmarks.machine import header
@@ -19,7 +20,7 @@ from benchmarks.stream import peers, stream
 from streams import interrupts
 from streams.errors import CentralitaError
 
-ALL = (engine, memory, stream, latency, restore, recovery)
+ALL = (engine, bounded, memory, stream, latency, restore, recovery)
 """What a run without a name does, in this order; the peers are in `stream`."""
 
 

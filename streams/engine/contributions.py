@@ -171,10 +171,14 @@ class Contributions:
 
     def _move(self, key: bytes, name: str, customer: Customer, contact: Contact, start: int) -> None:
         """Place a contact that now began at ``start``; the contacts before it may have another one after them now."""
-        before = customer.before(name, contact.start) | customer.before(name, start) if customer.order else ()
+        about = contact.course.about
+        before: set[str] = set()
+        if customer.order:
+            before = customer.before(name, contact.start, contact.about) | customer.before(name, start, about)
         neighbours = {other: self._load(key, customer, other) for other in before}
-        customer.place(name, contact.start, start, contact.course.about)
-        contact.start, contact.about = start, contact.course.about
+        before.discard(name)
+        customer.place(name, contact.start, start, about)
+        contact.start, contact.about = start, about
         for other, neighbour in neighbours.items():
             if neighbour is not None and not neighbour.new:
                 self._settle_up(neighbour, self._credits(other, customer, neighbour))

@@ -189,9 +189,9 @@ class Course:
     @property
     def finished(self) -> bool:
         """Tell that nobody waits and nobody talks; of a ticket, that it is resolved."""
-        if self.is_ticket:
-            return self.ended is not None
-        return self.waiting is None and self.open_leg is None
+        if self.waiting is not None:
+            return False
+        return self.ended is not None if self.is_ticket else self.open_leg is None
 
     @property
     def is_resolved(self) -> bool:

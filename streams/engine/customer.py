@@ -38,23 +38,21 @@ class Customer:
         """The order of those about the same; of none while nothing is said."""
         self.touched = -1
 
-    def before(self, name: str, start: int) -> set[str]:
-        """Return the contacts whose next one ``name`` might be, were it to begin at ``start``, or might have been."""
-        at = bisect_left(self.order, (start, name)) if start != UNKNOWN else 0
-        found: set[str] = set()
-        seen: set[int] = set()
-        while at:
-            at -= 1
-            other = self.order[at][1]
-            if other == name:
-                continue
-            about = self._about.get(other, 0)
-            if about not in seen:
-                seen.add(about)
-                found.add(other)
-            if about == 0:
-                break
-        return found
+    def before(self, name: str, start: int, about: int) -> set[str]:
+        """Return the contacts whose next one ``name`` might be, were it to begin at ``start`` and be ``about`` that, or might have been."""
+        if start == UNKNOWN:
+            return set()
+        one = (start, name)
+        if not self._subjects:
+            orders = [self.order]
+        elif about:
+            orders = [self._subjects.get(about, []), self._subjects[0]]
+        else:
+            orders = list(self._subjects.values())
+        found = [last for order in orders if (last := _before(order, one)) is not None]
+        # Of one that may be about anything the next is the very next, and hides what comes after it from those before.
+        anything = _before(self._subjects.get(0, []), one)
+        return {other[1] for other in found if anything is None or other >= anything}
 
     def place(self, name: str, old: int, new: int, about: int) -> None:
         """Move a contact in the order from ``old`` to ``new``, and say what it is about."""
@@ -144,6 +142,11 @@ def gather(records: dict[str, Any]) -> Customer:
 
 def _remove(order: list[Key], one: Key) -> None:
     del order[bisect_left(order, one)]
+
+
+def _before(order: list[Key], one: Key) -> Key | None:
+    at = bisect_left(order, one)
+    return order[at - 1] if at else None
 
 
 def _after(order: list[Key], one: Key) -> int | None:
