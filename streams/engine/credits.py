@@ -61,20 +61,25 @@ class Credits(Giver):
         ``as_of`` decides what has become of a visit that still waits; ``next_start`` is when the same customer's next
         contact began, None when there is none (first-contact resolution).
         """
-        first = course.first
-        resolved = course.is_resolved
-        given: list[Credit] = [] if first is None else [self._opened(course, first, resolved=resolved)]
+        given: list[Credit] = []
         for visit in course.visits:
             given += visit.given or self._visit(visit, as_of)
+        last = -1
         for leg in course.legs:
             if leg.end is not None:
                 given += leg.given or self._leg(leg, leg.end)
+                last = len(given) - 1
         if course.sealed:
             given += self._sealed(course, as_of)
         for mark in course.marks:
             given += mark.given or self.mark(mark)
-        if first is not None and resolved:
-            given += self._resolution(course, first.start, next_start, identified=identified)
+        first = course.first
+        if first is not None:
+            if course.resolved and course.is_resolved:
+                _join(given, 0, self._opened(course, first, resolved=True))
+                self._resolve(given, last, course, next_start, identified=identified)
+            else:
+                _join(given, 0, self._opened(course, first, resolved=False))
         return given
 
     def _sealed(self, course: Course, as_of: int) -> list[Credit]:
@@ -139,10 +144,16 @@ class Credits(Giver):
         place = self._place(leg) if leg.visit is first else self.place(first, leg.agent, leg.level)
         return first.start, place, bundle, None
 
-    def _resolution(self, course: Course, began: int, next_start: int | None, *, identified: bool) -> list[Credit]:
-        """Return the credits of a resolved contact; a customer who began another within W of this one's beginning came back."""
+    def _resolve(
+        self, given: list[Credit], last: int, course: Course, next_start: int | None, *, identified: bool
+    ) -> None:
+        """Add the credits of a resolved contact; a customer who began another within W of this one's beginning came back.
+
+        ``last`` is where the credit of its last conversation is.
+        """
         leg = course.legs[-1]
         visit, place, ended = leg.visit, self._place(leg), course.ended or 0
+        began = course.first.start if course.first is not None else visit.start
         bundle = _RESOLVED
         if identified:
             bundle += _IDENTIFIED
@@ -152,11 +163,12 @@ class Credits(Giver):
                     bundle += _FIRST_CONTACT
                 else:
                     bundle += self._returned(visit.queue, next_start - began)
+        _join(given, 0, (visit.start, place, bundle, None))
         if visit.channel in self._spoken:
-            return [(visit.start, place, bundle, None), (ended, place, _RESOLUTION, None)]
-        took = ended - began
-        full = _RESOLUTION + _WRITTEN + (took << _FULL)
-        return [(visit.start, place, bundle, None), (ended, place, full, _FULL_CODE + bucket(took))]
+            _join(given, last, (ended, place, _RESOLUTION, None))
+        else:
+            took = ended - began
+            given.append((ended, place, _RESOLUTION + _WRITTEN + (took << _FULL), _FULL_CODE + bucket(took)))
 
     def _returned(self, queue: str, after: int) -> int:
         """Return the windows within which a customer came back ``after`` so many microseconds, or that it was after the queue's own."""
@@ -165,6 +177,16 @@ class Credits(Giver):
             if after <= window:
                 bundle += returned
         return bundle
+
+
+def _join(given: list[Credit], at: int, credit: Credit) -> None:
+    """Add a credit to the one there is, where both are of the same time and place; one is dealt with faster than two."""
+    if given:
+        time, place, bundle, code = given[at]
+        if time == credit[0] and place == credit[1] and code is None:
+            given[at] = (time, place, bundle + credit[2], None)
+            return
+    given.append(credit)
 
 
 def patience(visit: Visit, limits: QueuePolicy) -> int:

@@ -16,7 +16,6 @@ BREAKDOWNS: Final = (*TRAITS, "level", "agent")
 """All breakdowns of contacts. Days are also broken down by "hour" (of the queue's zone)."""
 
 
-_SLIDING: Final = (None, "agent")
 WHO: Final = 32
 """Bits of a place that are a visit's group; the group of who answered is above them, 0 (no slices) when nobody did."""
 
@@ -57,14 +56,14 @@ class Slices:
             self.suffixes.append(b"," + msgspec.json.encode(name)[1:])
         return known
 
-    def group(self, names: Iterable[Slice]) -> int:
-        """Return the number of a group of slices."""
+    def group(self, names: Iterable[Slice], sliding: int | None = None) -> int:
+        """Return the number of a group of slices, of which so many first ones have sliding panes (all unless said)."""
         numbers = tuple(self.number(name) for name in names)
         known = self._groups.get(numbers)
         if known is None:
             known = self._groups[numbers] = len(self.groups)
             self.groups.append(numbers)
-            self.sliding.append(tuple(number for number in numbers if self.names[number].breakdown in _SLIDING))
+            self.sliding.append(numbers[:sliding])
         return known
 
     def visit(self, channel: str, queue: str, traits: tuple[str | None, ...]) -> int:
@@ -74,7 +73,7 @@ class Slices:
         if known is None:
             pairs = zip(TRAITS, traits, strict=False)
             known = self._visits[key] = self.group(
-                [Slice(channel, queue), *(Slice(channel, queue, *pair) for pair in pairs if pair[1] is not None)]
+                [Slice(channel, queue), *(Slice(channel, queue, *pair) for pair in pairs if pair[1] is not None)], 1
             )
         return known
 
@@ -85,7 +84,7 @@ class Slices:
         if known is None:
             pairs = (("agent", agent), ("level", level))
             names = [Slice(channel, queue, *pair) for pair in pairs if pair[1] is not None]
-            known = self._people[key] = self.group(names) << WHO if names else 0
+            known = self._people[key] = self.group(names, int(agent is not None)) << WHO if names else 0
         return known
 
 
