@@ -58,7 +58,7 @@ def figures(
             found[kpi.id] = _service_level(measures, policy, status, live=asked.live)
         elif kpi.histograms:
             if kpi.histograms not in ranks:
-                ranks[kpi.histograms] = Ranks(_merged(together, kpi.histograms))
+                ranks[kpi.histograms] = Ranks(merged(together.counts, kpi.histograms))
             found[kpi.id] = _percentile(kpi, ranks[kpi.histograms], status)
         elif kpi.amount is not None:
             found[kpi.id] = _money(kpi, together.counts.get(kpi.amount, {}), sums, status)
@@ -69,14 +69,14 @@ def figures(
     return found
 
 
-def _merged(total: Total, names: tuple[str, ...]) -> Mapping[int, int]:
-    """Return the sum of histograms."""
+def merged(counts: Mapping[str, Mapping[int, int]], names: tuple[str, ...]) -> Mapping[int, int]:
+    """Return the sum of some of the histograms."""
     if len(names) == 1:
-        return total.counts.get(names[0], {})
-    merged: Counter[int] = Counter()
+        return counts.get(names[0], {})
+    total: Counter[int] = Counter()
     for name in names:
-        merged.update(total.counts.get(name, {}))
-    return merged
+        total.update(counts.get(name, {}))
+    return total
 
 
 def _money(kpi: Kpi, amounts: Mapping[int, int], sums: Mapping[str, int], status: str) -> Figure:

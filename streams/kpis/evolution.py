@@ -19,9 +19,11 @@ from msgspec import Struct
 
 from schemas.fields import rfc3339
 from schemas.rows import Figure, Row
+from streams.engine.codes import HISTOGRAMS
 from streams.engine.policy import DAY, SECOND, Days
 from streams.errors import InputError
 from streams.kpis import noise
+from streams.kpis.evaluate import merged
 from streams.kpis.figures import Figures, Query
 from streams.kpis.query import Group
 from streams.kpis.registry import BY_ID, Kpi
@@ -202,16 +204,16 @@ def _interval(kpi: Kpi, now: Figure, before: Figure, counts: _Counts, counts_bef
     """Return the interval of the difference, None where panes do not say how much single contacts differ."""
     if now.value is None or before.value is None:
         return None
-    if kpi.histogram is not None and kpi.quantile is not None:
+    if kpi.histograms and kpi.quantile is not None:
         of = noise.of_quantiles(kpi.quantile)
-        return of(counts.get(kpi.histogram, {}), counts_before.get(kpi.histogram, {}))
+        return of(merged(counts, kpi.histograms), merged(counts_before, kpi.histograms))
     if kpi.unit == "count" and kpi.denominator is None and kpi.crediting != "now":
         return noise.of_counts(now.value, before.value)
     if kpi.unit == "ratio" and _is_share(now) and _is_share(before) and kpi.crediting != "CLIP":
         return noise.of_shares(_parts(now), _parts(before))
-    summed = next(iter(kpi.numerator), "").removesuffix("_us")
-    if kpi.unit == "s" and len(kpi.numerator) == 1 and summed in counts and summed in counts_before:
-        return noise.of_means(counts[summed], counts_before[summed])
+    summed = tuple(name.removesuffix("_us") for name in kpi.numerator)
+    if kpi.unit == "s" and set(summed) <= set(HISTOGRAMS):
+        return noise.of_means(merged(counts, summed), merged(counts_before, summed))
     return None
 
 

@@ -103,8 +103,9 @@ class Expected:
 
     def _take(self, key: bytes, event: Event) -> None:
         self._events[key].append(event)
-        if not isinstance(event, AgentStateChanged):
-            self._whose[event.contact_id] = key.decode()
+        name = getattr(event, "contact_id", None)
+        if name is not None:
+            self._whose[name] = key.decode()
 
     def _count(self) -> None:
         every = [event for events in self._events.values() for event in events]
@@ -149,7 +150,7 @@ class Expected:
 def _of_what(event: Event) -> tuple[bool, str]:
     if isinstance(event, AgentStateChanged):
         return True, event.agent_id
-    return False, event.contact_id
+    return False, getattr(event, "contact_id", None) or event.id
 
 
 def _status(found: Store) -> dict[str, int]:

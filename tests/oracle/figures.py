@@ -56,16 +56,18 @@ class Oracle:
         self, events: Iterable[Event], policy: Policy, now: int, identity: Callable[[str], str] | None = None
     ) -> None:
         self.policy, self.now = policy, now
-        facts = defaultdict(list)
+        facts, named = defaultdict(list), set[str]()
         self.changes: list[AgentStateChanged] = []
         for event in events:
             if isinstance(event, AgentStateChanged):
                 self.changes.append(event)
             else:
-                facts[getattr(event, "contact_id", None) or f"of {_whose(event)}"].append(event)
+                name = getattr(event, "contact_id", None)
+                named.update([name] if name else [])
+                facts[name or f"of {_whose(event)}"].append(event)
         self.contacts = [contacts.read(contact_id, facts[contact_id]) for contact_id in sorted(facts)]
         for contact in self.contacts:
-            if identity is not None:
+            if identity is not None and contact.contact_id in named:
                 whose = identity(contact.contact_id)
                 contact.customer = whose if whose != contact.contact_id else None
         self.counts = [*self._visits(), *self._conversations(), *self._resolutions(), *self._agents()]
