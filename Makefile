@@ -22,7 +22,7 @@ demo: install ## Broker, simulated traffic, worker and wallboard in one go; Ctrl
 	$(BIN)/centralita demo
 
 test: dev ## Run the tests (ARGS="-k name" and the like are handed to pytest)
-	$(BIN)/pytest --numprocesses 2 --dist worksteal $(ARGS)
+	$(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 lint: dev ## Check style and types
 	$(BIN)/ruff check .

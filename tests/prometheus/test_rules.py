@@ -125,14 +125,14 @@ def test_every_recording_rule_has_data_from_real_scrapes(server):
     def missing() -> list[str]:
         return [name for name in RECORDED if not server.samples(name)]
 
-    wait_until(lambda: not missing(), 30, "rules without data")
+    wait_until(lambda: not missing(), 90, "rules without data")
     assert len(RECORDED) == len(set(RECORDED))
 
 
 def test_no_rule_fails(server):
     """None has many matches, or labels twice, on real series."""
     wait_until(
-        lambda: len(server.samples("contact_center:worker_lag_seconds:ratio5m")) == 1, 30, "rules are not evaluated"
+        lambda: len(server.samples("contact_center:worker_lag_seconds:ratio5m")) == 1, 90, "rules are not evaluated"
     )
     rules = [rule for group in server.get("rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in rules} == {*RECORDED, *ALERTS}
@@ -144,7 +144,7 @@ def test_bounds_come_from_the_settings(server):
     bound = (
         'queue_channel_kpi_level:contact_center_alarm_bound:max{queue="sales", kpi="service_level", level="attention"}'
     )
-    wait_until(lambda: [value for _, value in server.samples(bound)] == [0.9], 30, "no bound of 0.9")
+    wait_until(lambda: [value for _, value in server.samples(bound)] == [0.9], 90, "no bound of 0.9")
     wait_until(
-        lambda: server.samples('ALERTS{alertname="ContactCenterAbandonmentSpike", queue="sales"}'), 30, "no spike"
+        lambda: server.samples('ALERTS{alertname="ContactCenterAbandonmentSpike", queue="sales"}'), 90, "no spike"
     )

@@ -249,7 +249,7 @@ def test_interrupted_it_leaves_no_process(file: Path) -> None:
     running.stdin.close()
     assert b"Traceback" not in running.stderr.read()
     running.stderr.close()
-    wait_until(lambda: _group_is_gone(running.pid), 5, "a process goes on")
+    wait_until(lambda: _group_is_gone(running.pid), 30, "a process goes on")
 
 
 def _group_is_gone(pid: int) -> bool:

@@ -61,16 +61,16 @@ def test_boards_show_the_old_figures_until_the_new_ones_are_complete(kafka: str,
     with BoardProcess(kafka, topics.prefix, tmp_path) as board, WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
         wait_until_caught_up(kafka, topics)
         watching = Watching(board)
-        wait_until(lambda: watching.last == (400, within(kafka, topics, 20)), 20, f"not shown: {watching.seen}")
+        wait_until(lambda: watching.last == (400, within(kafka, topics, 20)), 90, f"not shown: {watching.seen}")
         with rebuild(kafka, topics, other) as running:
             assert "All is counted. group" in running.stdout.readline()
             records.send(kafka, topics.events, calls(50, first=400))  # while it waits
             wait_until_caught_up(kafka, topics)
-            wait_until(lambda: watching.last == (450, within(kafka, topics, 20)), 20, f"not shown: {watching.seen}")
+            wait_until(lambda: watching.last == (450, within(kafka, topics, 20)), 90, f"not shown: {watching.seen}")
             assert worker.terminate() == 0
             assert running.wait(60) == 0, running.stderr.read()
         new = (450, within(kafka, topics, 60))
-        wait_until(lambda: watching.last == new, 20, f"not shown: {watching.seen}")
+        wait_until(lambda: watching.last == new, 90, f"not shown: {watching.seen}")
         seen = watching.stop()
         assert seen.index(new) == len(seen) - 1
         assert {answered for _, answered in seen[:-1]}.isdisjoint({new[1]})
