@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from streams.engine.policy import DAY, HOUR, SECOND, Policy, QueuePolicy, Retention
 from streams.errors import ConfigurationError
+from streams.opening_hours import calendar
 
 Formula = Literal["SL1", "SL2", "SL3", "SL4", "SL5", "SL6", "SL7", "SL8"]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -34,6 +35,10 @@ class QueueSettings:
     short_abandon: NotNegative = 5.0
     first_contact_resolution_days: Positive = 7.0
     maximum_wait_hours: Positive = 12.0
+    maximum_ticket_age_days: Positive = 400.0
+    channels: Annotated[tuple[str, ...], Meta(min_length=1)] = ("call",)
+    business_hours: tuple[str, ...] = ()
+    holidays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +159,9 @@ def _limits(queue: QueueSettings, time_zone: str) -> QueuePolicy:
         short_abandon=round(queue.short_abandon * SECOND),
         return_window=round(queue.first_contact_resolution_days * DAY),
         maximum_wait=round(queue.maximum_wait_hours * HOUR),
+        maximum_ticket_age=round(queue.maximum_ticket_age_days * DAY),
+        channels=queue.channels,
+        business_hours=calendar(queue.business_hours, queue.holidays),
     )
 
 
@@ -168,6 +176,15 @@ def check(settings: Settings) -> None:
         if zone is not None and not _exists(zone):
             message = f"{key}: seen {zone!r}, expected an IANA zone such as Europe/Madrid"
             raise ConfigurationError(message)
+    for key, queue in [
+        ("defaults", settings.defaults),
+        *((f'queues."{name}"', queue) for name, queue in settings.queues.items()),
+    ]:
+        try:
+            calendar(queue.business_hours, queue.holidays)
+        except ValueError as error:
+            message = f"{key}.business_hours, holidays: {error}"
+            raise ConfigurationError(message) from None
     _check_retention(settings)
     worker = settings.worker
     if not worker.commit_interval < worker.transaction_timeout < worker.session_timeout <= worker.progress_timeout:

@@ -57,6 +57,11 @@ def test_the_settings_that_we_use_ourselves_are_accepted(environ: dict[str, str]
             "defaults.service_level_formula: seen 'SL9', wanted: Invalid enum",
         ),
         ("[kafka]\nprefix = 'a b'", "kafka.prefix: seen 'a b', wanted: Expected `str` matching"),
+        (
+            "[defaults]\nbusiness_hours = ['mon']",
+            "defaults.business_hours, holidays: seen 'mon', expected days and hours",
+        ),
+        ("[queues.sales]\nholidays = ['x']", "queues.\"sales\".business_hours, holidays: seen 'x', expected a date"),
         ("[alarms.occupancy]\nattention = 1", "alarms.occupancy: "),
         ("[worker", "some.toml: cannot be read as TOML"),
     ],
