@@ -14,13 +14,14 @@ from benchmarks.machine import header
 from benchmarks.memory import memory
 from benchmarks.processes import BenchmarkError
 from benchmarks.recovery import recovery
+from benchmarks.replay import replay
 from benchmarks.report import Section, keep
 from benchmarks.restore import restore
 from benchmarks.stream import peers, stream
 from streams import interrupts
 from streams.errors import CentralitaError
 
-ALL = (engine, bounded, memory, stream, latency, restore, recovery)
+ALL = (engine, bounded, memory, stream, replay, latency, restore, recovery)
 """What a run without a name does, in this order; the peers are in `stream`."""
 
 

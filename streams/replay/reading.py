@@ -70,17 +70,20 @@ class Reading:
         found: dict[int, list[Message]] = {}
         done: set[int] = set()
         for message in messages:
-            number = message.partition()
-            span = self._left.get(number)
             error = message.error()
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - has no public name
-                place = f"partition {number}, offset {message.offset()}"
+            if error is None:
+                found.setdefault(message.partition(), []).append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - has no public name
+                done.add(message.partition())
+            else:
+                place = f"partition {message.partition()}, offset {message.offset()}"
                 raise BrokerError(f"{self._topic}: {place}: cannot be read: {error.str()}")
+        for number in list(found):
+            span = self._left.get(number)
             if span is None:
-                continue
-            if error is None and message.offset() < span.end:
-                found.setdefault(number, []).append(message)
-            if error is not None or message.offset() + 1 >= span.end:
+                del found[number]
+            elif found[number][-1].offset() + 1 >= span.end:
+                found[number] = [message for message in found[number] if message.offset() < span.end]
                 done.add(number)
         return found, done
 

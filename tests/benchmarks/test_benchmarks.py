@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import engine, latency, memory, processes, recovery, report, restore, stream
+from benchmarks import engine, latency, memory, processes, recovery, replay, report, restore, stream
 from benchmarks.report import Section, keep
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +89,16 @@ def test_a_worker_restores_what_was_written_for_it(broker):
 
 
 @pytest.mark.kafka
+def test_a_replay_is_timed_beside_the_engine_alone(broker):
+    """Its rate, its share of the engine's and its memory are told."""
+    found = figures(replay.measure(events=4_000, repeat=1, processes=(1,)))
+    assert found["replay, 1 process"] == pytest.approx(
+        found["engine alone, one process"] * found["  of the engine alone x 1"]
+    )
+    assert found["  memory of all processes, at most"] > 20
+
+
+@pytest.mark.kafka
 def test_a_killed_worker_comes_back(broker):
     """Its first commit is after the kill, and it catches up after that."""
     found = figures(recovery.measure(rate=200, seconds=28))
@@ -103,7 +113,7 @@ def test_figures_are_kept_with_what_they_were_measured_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "part", [[], ["engine"], ["stream"], ["peers"], ["latency"], ["restore"], ["memory"], ["recovery"]]
+    "part", [[], ["engine"], ["stream"], ["peers"], ["latency"], ["restore"], ["memory"], ["recovery"], ["replay"]]
 )
 def test_every_part_has_help_with_an_example(part):
     """Without running anything."""
