@@ -17,6 +17,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
@@ -135,11 +136,16 @@ def child(work: Callable[[Connection], Shard], connection: Connection) -> None:
         shard.close(connection.recv())
         connection.send(None)
     except (CentralitaError, DisorderError) as error:
-        connection.send(error)
+        _tell(connection, error)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit(1)
     except OSError as error:  # a journal: whatever else there is to read or write has its own words
-        connection.send(OutputError(f"{error.filename or 'a journal'}: cannot be written: {error.strerror}"))
+        _tell(connection, OutputError(f"{error.filename or 'a journal'}: cannot be written: {error.strerror}"))
+
+
+def _tell(connection: Connection, error: Exception) -> None:
+    with suppress(OSError):  # the parent has heard it of another child already
+        connection.send(error)
 
 
 class FedJob(NamedTuple):
