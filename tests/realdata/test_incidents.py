@@ -1,0 +1,114 @@
+"""Tickets: `centralita report` gives the known answers of the UCI incidents, and what is counted of each ticket is what its own row says."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from msgspec import structs
+
+from schemas.panes import PANE, decode_cut, decode_value, split_pane_key
+from schemas.rows import Row
+from streams.cli import group
+from streams.engine.partition import Partition
+from streams.engine.policy import DAY, EVERYTHING, MINUTE, Policy
+from tests.engine.store import records
+from tests.realdata import incidents
+from tests.realdata.answers import parts, value
+
+pytestmark = [pytest.mark.realdata, pytest.mark.skipif(not incidents.FOUND, reason=incidents.WHY_SKIPPED)]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All tickets, each of a customer of its own: nobody returns."""
+    path = tmp_path_factory.mktemp("incidents") / "tickets.ndjson"
+    incidents.write(path, own_customer=True)
+    return path
+
+
+def report(file: Path, *arguments: str) -> list[Row]:
+    """Return the rows of a report."""
+    result = CliRunner().invoke(group, ["report", str(file), "--format", "json", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return [msgspec.json.decode(line, type=Row) for line in result.stdout_bytes.splitlines()]
+
+
+def assert_known(total: Row) -> None:
+    """Assert that the figures of the whole year are the known answers."""
+    assert [value(total, kpi) for kpi in ("opened", "transfers", "waiting")] == [
+        incidents.TICKETS, incidents.REASSIGNMENTS, 0,
+    ]  # fmt: skip
+    assert total.kpis["reopen_rate"].numerator == incidents.REOPENS
+    assert parts(total, "resolution_rate") == (incidents.TICKETS, incidents.TICKETS)
+
+
+def test_the_year(file: Path) -> None:
+    """24,918 tickets, 23,414 reassignments, 331 reopens, .541255 resolved on first contact."""
+    *rows, total = report(file, "--by", "priority")
+    assert_known(total)
+    for kpi in ("first_contact_resolution", "first_contact_resolution_1d", "first_contact_resolution_30d"):
+        assert parts(total, kpi) == (incidents.FIRST_CONTACT, incidents.TICKETS)
+    shares = {row.value: round(value(row, "first_contact_resolution"), 4) for row in rows}
+    assert shares == incidents.BY_PRIORITY
+
+
+def test_resolution_times(file: Path) -> None:
+    """Mean 10,690.2949 minutes and median 1,326 of those whose row says when they were resolved; none of 1,556."""
+    rows = {row.value: row for row in report(file, "--by", "platform")}
+    stated = rows["stated"]
+    assert stated.kpis["full_resolution_time"].denominator == incidents.TICKETS - incidents.UNSTATED
+    assert value(stated, "full_resolution_time") / 60 == pytest.approx(incidents.MEAN_MINUTES, abs=0.00005)
+    assert value(stated, "full_resolution_time_p50") / 60 == pytest.approx(incidents.MEDIAN_MINUTES, rel=0.01)
+
+
+def test_every_ticket() -> None:
+    """Reopenings, reassignments and the minutes to its resolution, for each of them, are those of its last row."""
+    policy = structs.replace(Policy(), lateness=4000 * DAY, retention=EVERYTHING)
+    partition, found = Partition(0, policy), defaultdict[str, Counter[str]](Counter)
+    tickets = incidents.tickets()
+    every = [event for ticket in tickets for event in incidents.events(ticket, None, ticket.number)]
+    partition.process(record._replace(timestamp_us=1 << 60) for record in records(every))
+    for key, pane in partition.flush().kpis:
+        if key.startswith(PANE) and pane is not None:
+            *_, breakdown, number = decode_cut(split_pane_key(key)[2])
+            if breakdown == "entry_point" and number is not None:
+                found[number].update(decode_value("pane", pane).measures)
+    for ticket in tickets:
+        counted, last = found[ticket.number], ticket.last
+        assert counted["reopened"] == int(last["reopen_count"]), ticket.number
+        assert counted["transfers"] == int(last["reassignment_count"]), ticket.number
+        assert counted["opened"] == counted["resolved_written"] == 1, ticket.number
+        if ticket.resolved is not None:
+            minutes = (ticket.resolved - ticket.opened).total_seconds() // 60
+            assert counted["resolution_full_us"] // MINUTE == minutes, ticket.number
+    assert sum(counted["reopened"] > 0 for counted in found.values()) == incidents.REOPENED
+
+
+def test_callers_who_return(tmp_path: Path) -> None:
+    """Within 1, 7, 14 and 30 days at once, against a walk over the tickets of each caller."""
+    path = tmp_path / "tickets.ndjson"
+    incidents.write(path)
+    (total,) = report(path)
+    assert_known(total)
+    tickets = incidents.tickets()
+    of_caller = defaultdict(list)
+    for ticket in tickets:
+        if ticket.customer is not None:
+            of_caller[ticket.customer].append((ticket.opened, ticket.number))
+    for days in (1, 7, 14, 30):
+        resolved = alone = 0
+        for ticket in tickets:
+            if ticket.customer is None:
+                continue
+            resolved += 1
+            own = ticket.opened, ticket.number
+            back = any(
+                own < other and (other[0] - own[0]).total_seconds() <= days * 86_400
+                for other in of_caller[ticket.customer]
+            )
+            alone += not back and ticket.last["reassignment_count"] == ticket.last["reopen_count"] == "0"
+        assert parts(total, f"first_contact_resolution_{days}d") == (alone, resolved), days
