@@ -154,10 +154,11 @@ class Exporter(Collector):
         yield from (bound, minimum)
 
     def _windows(self) -> Iterator[Metric]:
-        rows = {name: self._rows(name, "queue") for name in metrics.WINDOWS}
+        every = {name: self._rows(name, "queue") for name in metrics.WINDOWS}
+        rows = {name: [*found[:-1], of_no_queue(found)] for name, found in every.items()}
         yield from families(rows, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
         if self._agents:
-            by_agent = {name: self._rows(name, "agent") for name in metrics.WINDOWS}
+            by_agent = {name: self._rows(name, "agent")[:-1] for name in metrics.WINDOWS}
             yield from families(by_agent, ("agent", "window"), lambda row: [row.value or ""], "_by_agent")
         yield from self._histograms()
 
@@ -166,8 +167,7 @@ class Exporter(Collector):
 
     def _rows(self, name: str, by: str) -> list[Row]:
         with self._figures() as figures:
-            rows = zones.rows(name, self._query(by), figures)
-        return rows[:-1]  # the total is the sum that Prometheus can make itself
+            return zones.rows(name, self._query(by), figures)
 
     def _histograms(self) -> Iterator[Metric]:
         for histogram in metrics.HISTOGRAMS:
@@ -201,6 +201,24 @@ def waits(histogram: str, found: Mapping[str, Iterable[Histogram]], policy: Poli
             labels = [*place_labels(place.channel, place.queue), span]
             family.add_metric(labels, counts, gsum_value=place.sum_us / SECOND)
     return family
+
+
+def of_no_queue(rows: list[Row]) -> Row:
+    """Return what of the total, the last row, is in no queue's: answers of employees, customers who stay or leave without a contact.
+
+    The rest of the total is the sum that Prometheus can make itself.
+    """
+    *queues, total = rows
+    found: dict[str, Figure] = {}
+    for name in metrics.OF_NO_QUEUE:
+        figure = total.kpis[name]
+        top = (figure.numerator or 0) - sum(row.kpis[name].numerator or 0 for row in queues)
+        bottom = (figure.denominator or 0) - sum(row.kpis[name].denominator or 0 for row in queues)
+        if bottom > 0:
+            found[name] = Figure(top / bottom, top, bottom, figure.unit, figure.status)
+        elif top > 0:
+            found[name] = Figure(top, top, None, figure.unit, figure.status)
+    return Row(total.start, total.end, None, None, None, None, found)
 
 
 def cumulative(counts: Mapping[int, int], threshold: float) -> list[tuple[str, float]]:

@@ -10,6 +10,9 @@ PREFIX: Final = "contact_center"
 WINDOWS: Final = ("5m", "15m", "30m", "60m", "today")
 PLACE: Final = ("queue", "channel")
 WINDOWED: Final = (*PLACE, "window")
+OF_NO_QUEUE: Final = ("enps", "enps_answers", "retention_rate", "churn_rate")
+"""KPIs of which something can be of no queue: their series without the names of a queue and a channel."""
+LEVEL_SHARE: Final = f"{PREFIX}_level_share_ratio"
 CURRENCY: Final = "currency"
 """Label of amounts, beside the others."""
 _SUFFIX: Final = {"ratio": "_ratio", "s": "_seconds", "count": ""}
@@ -42,8 +45,8 @@ BOUNDS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
 
 
 def exported() -> list[Kpi]:
-    """Return the KPIs that have windowed series: not those of this moment, not the eight variants of the service level."""
-    return [kpi for kpi in KPIS if kpi.crediting != "now" and not kpi.id.startswith(_VARIANT)]
+    """Return the KPIs that have windowed series by queue: not those of this moment, nor the eight variants of the service level, nor shares."""
+    return [kpi for kpi in KPIS if kpi.crediting != "now" and not kpi.id.startswith(_VARIANT) and not kpi.share]
 
 
 def name_of(kpi_id: str, unit: str) -> str:

@@ -70,13 +70,38 @@ def _kpis() -> Iterator[str]:
         yield "| " + " | ".join(cells) + " |"
     yield "\n" + _EXCLUDED
     yield "## What they are made of\n"
-    yield "| id | numerator | denominator | rows by | version |"
-    yield "|---|---|---|---|---|"
+    yield "The denominator is the sample. What proves a definition is a test of ours against figures that the engine had no part in: the oracle's over"
+    yield "generated traffic, or some reckoned by hand.\n"
+    yield "| id | numerator | denominator | rows by | proved by | version |"
+    yield "|---|---|---|---|---|---|"
     for kpi in KPIS:
-        yield f"| `{kpi.id}` | {_top(kpi)} | {_terms(kpi.denominator)} | {', '.join(kpi.breakdowns)} | {kpi.version} |"
+        made_of = (
+            f"`{kpi.id}`",
+            _top(kpi),
+            _terms(kpi.denominator),
+            ", ".join(kpi.breakdowns),
+            f"`{proof(kpi)}`",
+            str(kpi.version),
+        )
+        yield "| " + " | ".join(made_of) + " |"
     yield ""
     names = ", ".join(f"`{kpi.id}`" for kpi in KPIS if kpi.follows_customers)
     yield f"Until W has passed, a customer who comes back can still change: {names}. Its status says so (`provisional`).\n"
+
+
+ORACLE: Final = "tests/kpis/test_formulas.py::test_the_rows_of_queues_and_their_total_are_the_oracles"
+_MOMENT: Final = "tests/kpis/test_moment.py::test_waiting_and_agents_are_of_now"
+_OTHERS: Final = {
+    "waiting": _MOMENT,
+    "longest_wait": _MOMENT,
+    "agents": _MOMENT,
+    "level_share": "tests/kpis/test_written.py::test_levels_share_all_resolutions",
+}
+
+
+def proof(kpi: Kpi) -> str:
+    """Return the test that proves a definition; tests/kpis/test_registry.py sees to it that it does."""
+    return _OTHERS.get(kpi.id, ORACLE)
 
 
 def _top(kpi: Kpi) -> str:

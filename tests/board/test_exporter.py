@@ -2,14 +2,19 @@
 
 import re
 import subprocess
+from decimal import Decimal
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.business import SaleClosed
 from schemas.dead_letters import Reason
+from schemas.events import encode
 from streams.board.exporter import Exporter
-from tests.board.rig import view_of
+from streams.engine.policy import SECOND
+from tests.board.rig import NOW, view_of
+from tests.harness.written import written
 
 FORBIDDEN = {"type", "region", "customer", "service", "env", "contact", "contact_id", "customer_id"}
 
@@ -124,3 +129,21 @@ def test_promtool_finds_nothing_to_complain_about(text, promtool):
         [promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=30, check=False
     )
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_amounts_have_a_sample_a_currency_and_what_is_of_no_queue_has_no_names():
+    """Never a sum over currencies; what employees answer is of no queue."""
+    now = NOW / SECOND
+    us = SaleClosed(id="us", time=now - 110, contact_id="chat", amount=Decimal(5), currency="USD")
+    view = view_of([*written(now), (b"customer of chat", encode(us))])
+    found = {family.name: family for family in text_string_to_metric_families(exposition(view))}
+    amounts = {
+        sample.labels["currency"]: sample.value
+        for sample in found["contact_center_sales_amount"].samples
+        if sample.labels["window"] == "30m" and sample.labels["queue"] == "web"
+    }
+    assert amounts == {"EUR": 19.9, "USD": 5.0}
+    assert samples(found, "contact_center_enps", window="30m", queue="", channel="") == [100.0]
+    assert samples(found, "contact_center_churn_numerator", window="30m", queue="", channel="") == [1.0]
+    assert samples(found, "contact_center_retention_ratio", window="30m", queue="web") == [1.0]
+    assert sum(samples(found, "contact_center_enps_answers", window="30m")) == 1

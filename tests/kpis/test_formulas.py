@@ -24,6 +24,7 @@ COUNTS = (
     "entered", "answered", "abandoned", "flowed_out", "short_abandoned", "opened", "resolutions", "transfers", "escalations",
     "csat_answers", "nps_answers", "ces_answers", "enps_answers", "sales",
 )  # fmt: skip
+AMOUNTS = ("sales_amount", "cost_amount", "cost_per_resolution")
 PERCENTILES = {
     "speed_of_answer": ["wait_answered"],
     "time_to_abandon": ["wait_abandoned"],
@@ -54,7 +55,7 @@ def assert_row_agrees(row: Row, oracle: Oracle, begin: int, end: int, *, live: b
 
 def assert_money(row: Row, chosen: Counter[str]) -> None:
     """Assert that amounts are exact, each currency by itself."""
-    for name in ("sales_amount", "cost_amount"):
+    for name in AMOUNTS[:2]:
         millionths = {key.partition("/")[2]: amount for key, amount in chosen.items() if key.startswith(name)}
         assert {key: int(Decimal(text) * 10**6) for key, text in (row.kpis[name].amounts or {}).items()} == {
             key: amount for key, amount in millionths.items() if amount

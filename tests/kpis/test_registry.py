@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
+from streams.kpis.document import ORACLE, proof
 from streams.kpis.registry import KPIS, Kpi
+from tests.kpis import test_formulas
+from tests.oracle import formulas
+
+ROOT = Path(__file__).parents[2]
+BY_ORACLE = {
+    *formulas.ratios(Counter()), "service_level", *test_formulas.COUNTS, *test_formulas.AMOUNTS,
+    *(f"{stem}_{percent}" for stem in test_formulas.PERCENTILES for percent in formulas.PERCENTILES),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
@@ -16,3 +28,12 @@ def test_a_definition_is_whole_in_english_and_in_spanish(kpi: Kpi) -> None:
     assert kpi.formula_es
     assert kpi.formula_es != kpi.formula
     assert bool(kpi.exclusions) == bool(kpi.exclusions_es)
+
+
+@pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
+def test_the_test_that_is_said_to_prove_a_definition_does(kpi: Kpi) -> None:
+    """It is there, and asks for this KPI by its id."""
+    file, _, name = proof(kpi).partition("::")
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert f"def {name}(" in text
+    assert kpi.id in BY_ORACLE if proof(kpi) == ORACLE else f'"{kpi.id}"' in text

@@ -47,7 +47,7 @@ def s(seconds: float) -> int:
 
 
 SPINE = NAMES[: NAMES.index("opened")]
-"""What these scenarios are about; those of contacts as wholes and of what is written: test_written.py."""
+"""What these scenarios are about; of the others tests/kpis/test_written.py."""
 ENTERED = {"entered": 1}
 ANSWERED_IN_10 = {
     "entered": 1,

@@ -31,6 +31,7 @@ from tests.harness.exactness import wait_until
 from tests.harness.panels import FILES, panels, with_values
 from tests.harness.prometheus import Alertmanager, Prometheus, Webhook, webhook
 from tests.harness.workers import WorkerProcess
+from tests.harness.written import written
 
 pytestmark = [pytest.mark.kafka, pytest.mark.prometheus, pytest.mark.timeout(240)]
 OURS = Path(__file__).parents[2] / "prometheus"
@@ -137,6 +138,7 @@ def test_a_spike_pages_and_ends_and_every_rule_and_panel_has_data(stack, kafka, 
     ratio = 'queue_channel:contact_center_abandonment_ratio:max{queue="urgent"}'
     on_its_way = 'ALERTS{alertname="ContactCenterAbandonmentSpike", queue="urgent"}'
     send(of_the_last_hour(time.time()))
+    send(written(time.time()))
     send(calls("well", 40, answered=True))
     wait_until(lambda: server.samples(ratio), 60, "no ratio")
     assert server.samples(on_its_way) == []

@@ -1,0 +1,89 @@
+"""What is not a call, reckoned by hand: one chat, one that was left, one ticket, opinions, a sale and costs (tests/harness/written.py).
+
+chat    0 started   10 handed over   20 answered   25 reply   80 ended   100 started   110 reply   115 to level 2   120 reply   130 ended
+ticket  0 opened    30 reply   40 to level 2   60 resolved   80 reopened   90 reply   100 resolved
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.rows import Row
+from streams.engine.partition import Partition, Record
+from streams.engine.policy import MINUTE, SECOND, Policy
+from streams.kpis.figures import Figures, Query
+from tests.harness.written import written
+
+NOW = 1_772_452_800 * SECOND
+EXPECTED = {
+    ("chat", "web"): {
+        "opened": 2, "entered": 3, "answered": 2, "abandoned": 1, "average_speed_of_answer": 15, "talk_time": 25,
+        "first_response_time": 17.5, "first_response_time_creation": 25, "first_response_time_handover": 15,
+        "first_response_time_reopening": 10, "first_response_time_business": 17.5, "resolutions": 2, "resolution_rate": 0.5,
+        "first_resolution_time": 80, "full_resolution_time": 130, "reopen_rate": 0.5, "transfers": 1, "escalations": 1,
+        "first_contact_resolution": 0, "first_contact_resolution_30d": 0, "first_contact_resolution_survey": 1, "csat": 1,
+        "csat_mean": 5, "csat_answers": 1, "nps": 100, "nps_answers": 1, "ces": 1, "ces_mean": 6, "ces_answers": 1,
+        "survey_response_rate": 1 / 3, "complaint_rate": 1 / 3, "applause_rate": 1 / 3, "retention_rate": 1, "churn_rate": 0,
+        "sales": 1, "sales_conversion": 1, "sales_amount": 19.9, "cost_amount": 10, "cost_per_resolution": 10, "enps": None,
+    },
+    ("email", "mail"): {
+        "opened": 1, "entered": 1, "answered": 1, "average_speed_of_answer": 30, "handle_time": None, "first_response_time": 20,
+        "first_response_time_creation": 30, "first_response_time_reopening": 10, "first_response_time_handover": None,
+        "resolution_rate": 1, "first_resolution_time": 60, "full_resolution_time": 100, "reopen_rate": 0.5, "transfers": 1,
+        "escalations": 1, "csat": None, "sales_amount": 0, "cost_per_resolution": 10,
+    },
+    (None, None): {
+        "opened": 3, "first_response_time": 18.75, "resolution_rate": 2 / 3, "full_resolution_time": 115, "enps": 100,
+        "enps_answers": 1, "retention_rate": 0.5, "churn_rate": 0.5, "complaint_rate": 1 / 6, "cost_amount": 20,
+        "cost_per_resolution": 10, "sales_conversion": 0.5,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def figures() -> Figures:
+    """What a worker tells of these events."""
+    partition, figures = Partition(0, Policy()), Figures(Policy())
+    sent = enumerate(written(NOW / SECOND))
+    assert partition.process(Record(offset, NOW, key, value) for offset, (key, value) in sent) == []
+    partition.advance(NOW)
+    for key, value in partition.flush().kpis:
+        figures.load(0, key, value)
+    return figures
+
+
+def rows(figures: Figures, by: str) -> list[Row]:
+    """Return the rows of the quarter of an hour before."""
+    return figures.rows(Query(NOW - 15 * MINUTE, NOW, by=by, now_us=NOW))
+
+
+def test_every_figure_is_the_one_reckoned_by_hand(figures: Figures) -> None:
+    """Per queue and in total; what has no denominator has no value."""
+    found = {(row.channel, row.queue): row for row in rows(figures, "queue")}
+    assert found.keys() == EXPECTED.keys()
+    for place, expected in EXPECTED.items():
+        values = {kpi: found[place].kpis[kpi].value for kpi in expected}
+        assert values == pytest.approx(expected), place
+
+
+def test_amounts_name_their_currency(figures: Figures) -> None:
+    """The unit of a figure is the currency, and its text is exact."""
+    (row,) = [row for row in rows(figures, "queue") if row.queue == "web"]
+    figure = row.kpis["sales_amount"]
+    assert (figure.unit, figure.amounts) == ("EUR", {"EUR": "19.9"})
+
+
+def test_levels_share_all_resolutions(figures: Figures) -> None:
+    """One of four at the first level; of the total there is no share."""
+    *levels, total = rows(figures, "level")
+    assert {row.value: row.kpis["level_share"].value for row in levels} == {"1": 0.25, "2": 0.75}
+    assert total.kpis["level_share"].status == "unavailable"
+
+
+def test_agents_have_what_is_marked_so(figures: Figures) -> None:
+    """The reply, the resolution and what the customer said are of who led the conversation."""
+    agents = {row.value: row.kpis for row in rows(figures, "agent")}
+    assert agents["ana"]["first_response_time"].value == pytest.approx((25 + 10 + 30) / 3)
+    assert agents["eva"]["full_resolution_time"].value == 115
+    assert agents["eva"]["csat"].value == 1
+    assert (agents["ana"]["resolutions"].value, agents["eva"]["resolutions"].value) == (1, 3)
