@@ -136,7 +136,7 @@ class Panes:
 
     def _merge(self, pending: Pending, groups: list[tuple[int, ...]], changed: Changed) -> None:
         """Add what is pending to its panes."""
-        closed = self._floors.sliding if pending.length == SLIDING else self.graduated
+        closed = self._floors.sliding if pending.length == SLIDING else self._closed()
         for start, cells, counts in pending.take():
             pane = (pending.length, start)
             if start + pending.length > closed:
@@ -147,11 +147,16 @@ class Panes:
                 late.credit(cells, counts, groups)
                 self._merge_late(pane, late, changed)
 
+    def _closed(self) -> int:
+        """Return until when intervals are not simply added to: they are in their days, or where none are kept, let go of in part."""
+        return self.graduated if self._keep.days != 0 else max(self._floors.breakdowns, self._floors.intervals)
+
     def _merge_late(self, pane: tuple[int, int], late: Stretch, changed: Changed) -> None:
-        """Add what belongs to a graduated interval to its day, and to itself where it is kept."""
+        """Add what belongs to a closed interval to its day, where there are days, and to itself where it is kept."""
         for number in late.bundles.keys() | late.histograms.keys():
             bundle, histograms = late.bundles.get(number, 0), late.histograms.get(number, {})
-            self._roll_up(pane[1], number, bundle, histograms, changed)
+            if self._keep.days != 0:
+                self._roll_up(pane[1], number, bundle, histograms, changed)
             if not self._expired(*pane, number):
                 self._add(pane, number, bundle, histograms, changed)
 

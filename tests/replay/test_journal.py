@@ -7,10 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from schemas.calls import CallAnswered, CallEnded, CallQueued
+from schemas.events import Event, encode
 from streams.engine.partition import Record
 from streams.engine.policy import Policy
 from streams.replay.journal import Example, Frame, Journal, frames
 from streams.replay.shard import Shard, Task, kept
+from tests.harness.traffic import START
 from tests.replay import expected
 
 FRAMES = [Frame([(b"a", b"1")], [(b"k", None)], []), Frame([], [(b"k", b"v" * 999)], [Example(0, 7, "invalid", "why")])]
@@ -85,3 +88,30 @@ def test_an_engine_goes_on_from_its_journal(tmp_path: Path) -> None:
     last.close(0)
     assert last.summary() == whole.summary()
     assert figures(tmp_path / "killed" / "0.journal") == figures(tmp_path / "whole" / "0.journal")
+
+
+def call(number: int, day: float, customer: str) -> list[tuple[bytes, Event]]:
+    """Return a call that was answered and resolved, so many days after the first."""
+    at, common = START + day * 86_400, {"contact_id": f"c{number}", "customer_id": customer}
+    events = [
+        CallQueued(id=f"{number}-1", time=at, queue="sales", language="es", **common),
+        CallAnswered(id=f"{number}-2", time=at + 5, agent_id="ana", **common),
+        CallEnded(id=f"{number}-3", time=at + 60, **common),
+    ]
+    return [(customer.encode(), event) for event in events]
+
+
+def test_a_customer_back_after_breakdowns_are_let_go_of_leaves_none_behind(tmp_path: Path) -> None:
+    """On the seventh day: the queue's first-contact resolution is taken back, in the breakdowns nothing is left to take it from."""
+    events = [*call(1, 0, "ana"), *(one for day in range(1, 7) for one in call(10 + day, day, f"other-{day}"))]
+    counting = shard(tmp_path / "days")
+    counting.open(0)
+    for offset, (key, event) in enumerate([*events, *call(2, 6.5, "ana")]):
+        counting.take(0, [Record(offset, 1_900_000_000_000_000, key, encode(event))])
+        counting._flush()
+    counting.close(0)
+    found = figures(tmp_path / "days" / "0.journal")
+    first = {key: pane for key, pane in found.items() if key.startswith(b'["pane",900,%d,"call"' % START)}
+    assert list(first) == [b'["pane",900,%d,"call","sales",null,null]' % START]
+    measures = first[b'["pane",900,%d,"call","sales",null,null]' % START]["measures"]
+    assert (measures["resolved_identified"], measures.get("resolved_first_contact", 0)) == (1, 0)
