@@ -3,11 +3,11 @@
 Event time decides what belongs. What has to be read is a longer stretch of the log, by two rules that hold for every feed:
 
 - An event is at most 5 minutes ahead of its arrival (else it is refused), and a topic's timestamps are arrivals. So what arrived before
-  ``from`` less the longest wait and a conversation (`BEFORE`), or less the longest state of an agent (24 h), cannot have a part in
-  the range: reading begins there. What the log no longer has of that stretch is missing, and said.
+  ``from`` less the longest wait and a conversation (`BEFORE`), or less the longest state of an agent (24 h), or where a queue has tickets less the
+  age that one may reach, cannot have a part in the range: reading begins there. What the log no longer has of that stretch is missing, and said.
 - An event may arrive long after its time (a file sent today), so arrivals say nothing about the end. But once a partition's
-  watermark is past ``to`` by the allowed lateness and the window of first-contact resolution, whatever still comes is too late or
-  cannot matter: reading stops there, or at the end of the log as it was at the start.
+  watermark is past ``to`` by the allowed lateness, the longest window of first-contact resolution and as long as a contact of the range may go on, whatever
+  still comes is too late or cannot matter: reading stops there, or at the end of the log as it was at the start.
 
        margin        from               to     longest wait + window + lateness
     |------------------|=================|--------------------------|
@@ -153,14 +153,14 @@ def first_arrival(asked: Asked, policy: Policy) -> int:
     """
     margin = asked.margin_us
     if margin is None:
-        margin = max(BEFORE + _longest_wait(policy), LONGEST_STATE)
+        margin = max(BEFORE + _longest_wait(policy), LONGEST_STATE, _oldest_ticket(policy))
     return max(0, asked.start_us - margin - policy.future)
 
 
 def last_event(asked: Asked, policy: Policy) -> int:
     """Return the watermark beyond which nothing that still comes can matter to a range (microseconds)."""
-    windows = [limits.return_window for limits in (policy.defaults, *policy.queues.values())]
-    return asked.end_us + policy.lateness + max(windows) + _longest_wait(policy) + BEFORE
+    longest = max(_longest_wait(policy) + BEFORE, _oldest_ticket(policy))
+    return asked.end_us + policy.lateness + policy.longest_window + longest
 
 
 def count_range(asked: Asked, policy: Policy, by: str | None, processes: int, work: Work, bar: Bar) -> Counted:
@@ -224,6 +224,12 @@ def _partitions(consumer: Consumer, topic: str) -> list[int]:
     if found.error is not None:
         raise TopicError(f"{topic}: {found.error.str()}: create it with `centralita topics`")
     return sorted(found.partitions)
+
+
+def _oldest_ticket(policy: Policy) -> int:
+    """Return how old a ticket may be that still changes figures, 0 where no queue is said to have tickets."""
+    limits = [one for one in (policy.defaults, *policy.queues.values()) if "ticket" in one.channels]
+    return max((one.maximum_ticket_age for one in limits), default=0)
 
 
 def _longest_wait(policy: Policy) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from streams.engine.agents import LONGEST_STATE
 from streams.engine.policy import HOUR, Policy, QueuePolicy
-from streams.replay.topic import BEFORE, Asked, first_arrival
+from streams.replay.topic import BEFORE, Asked, first_arrival, last_event
 from streams.settings import KafkaSettings
 
 FROM = 100 * HOUR
@@ -30,6 +30,19 @@ def test_what_goes_on_when_a_range_begins_has_been_read(hours: float) -> None:
 def test_a_range_at_the_beginning_of_time_begins_there() -> None:
     """Arrivals before 1970 cannot be asked for."""
     assert first_arrival(asked(HOUR), Policy()) == 0
+
+
+def test_tickets_are_read_for_as_long_as_one_may_be_open() -> None:
+    """Where a queue is said to have them; nobody else pays for it."""
+    policy = Policy(queues={"q": QueuePolicy(channels=("call", "ticket"), maximum_ticket_age=60 * HOUR)})
+    assert first_arrival(asked(FROM), policy) == FROM - 60 * HOUR - policy.future
+    assert last_event(asked(FROM), policy) == FROM + HOUR + policy.lateness + policy.longest_window + 60 * HOUR
+
+
+def test_customers_who_return_within_the_longest_window_are_read() -> None:
+    """Thirty days are always counted, whatever a queue's own window is."""
+    policy = Policy()
+    assert last_event(asked(FROM), policy) >= FROM + HOUR + policy.lateness + 30 * 24 * HOUR
 
 
 def test_a_margin_that_was_asked_for_is_read() -> None:
