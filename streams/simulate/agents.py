@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import ceil
 from typing import TYPE_CHECKING
 
 from schemas.agents import AgentStateChanged, State
@@ -37,9 +38,10 @@ class Agent:
 class Group:
     """Agents who are free, the one free for longest first, and calls that wait, both with entries that have become void."""
 
-    __slots__ = ("agents", "free", "load", "names", "waiting")
+    __slots__ = ("agents", "free", "load", "name", "names", "waiting")
 
     def __init__(self, name: str, queues: tuple[str, ...], agents: int) -> None:
+        self.name = name
         self.names = queues
         self.load = float(agents)
         self.agents = [Agent(f"{name}-{number + 1}", self) for number in range(agents)]
@@ -79,6 +81,10 @@ class Staff:
         self.of = {queue.name: groups[queue.group] for queue in center.queues}
         for group in groups.values():
             self._staff(center.start, group)
+        for incident in center.incidents:
+            if incident.what == "agents":
+                clockwork.at(incident.start, self._set, groups[incident.name])
+                clockwork.at(incident.end, self._set, groups[incident.name])
 
     def freed(self, now: int, agent: Agent) -> None:
         """Let an agent who has nothing to do go home, take the next call, take a break, or wait for a call."""
@@ -114,18 +120,23 @@ class Staff:
         self._clockwork.out.append(Timed(now, agent.key, event))
 
     def _staff(self, now: int, group: Group) -> None:
-        """Set how many of a group are on duty: all in the busiest hour, by the square-root rule in the others."""
+        """Set how many of a group are on duty, and do so again after a while."""
         clockwork = self._clockwork
-        level = clockwork.level(now)
+        self._set(now, group)
+        if not clockwork.steady and clockwork.goes_on(now):
+            clockwork.at(now - now % SHIFT + SHIFT, self._staff, group)
+
+    def _set(self, now: int, group: Group) -> None:
+        """Set how many of a group are on duty: all in the busiest hour, by the square-root rule in the others; fewer in an incident."""
+        level = self._clockwork.level(now)
         wanted = len(group.agents) if level >= 1.0 else min(len(group.agents), on_duty(group.load * level * 0.9))
+        wanted = ceil(wanted * self._clockwork.factor(now, "agents", group.name))
         for number, agent in enumerate(group.agents):
             agent.on_duty = number < wanted
             if agent.on_duty and agent.state == "offline":
                 self.freed(now, agent)
             elif not agent.on_duty and agent.state in {"available", "paused"}:
                 self.become(now, agent, "offline")
-        if not clockwork.steady and clockwork.goes_on(now):
-            clockwork.at(now - now % SHIFT + SHIFT, self._staff, group)
 
     def _return(self, now: int, agent: Agent) -> None:
         if agent.state == "paused":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import ceil, sqrt
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -61,6 +62,20 @@ class Callers(Struct, frozen=True, kw_only=True):
     """Whether calls carry platform, priority, language, customer type and entry point."""
 
 
+class Incident(Struct, frozen=True, kw_only=True):
+    """What goes wrong with a queue, or with the agents of a group, between two times (microseconds since the epoch).
+
+    ``factor`` is of ``arrivals``: how many times as many calls come; of ``handle``: how many times as long they take; of ``agents``: the share
+    of those on duty who stay.
+    """
+
+    what: Literal["arrivals", "handle", "agents"]
+    name: str
+    start: int
+    end: int
+    factor: float
+
+
 class Center(Struct, frozen=True, kw_only=True):
     """A whole center from ``start`` (microseconds since the epoch) on; ``seconds`` None goes on without end."""
 
@@ -74,6 +89,9 @@ class Center(Struct, frozen=True, kw_only=True):
     week: tuple[float, ...] = (1.0,) * 7
     hurry: float = 1.0
     """How many times as fast as stated everything happens, day and week excepted."""
+    holidays: tuple[str, ...] = ()
+    """Dates (YYYY-MM-DD in the center's zone) with the calls of its quietest weekday."""
+    incidents: tuple[Incident, ...] = ()
 
     def lasting(self, start: int, seconds: float | None) -> Center:
         """Return the same center at another time."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from heapq import heappop, heappush
-from math import log
+from math import log, prod
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ class Clockwork:
         self.second = SECOND / center.hurry
         self.end = center.start + round(center.seconds * SECOND) if center.seconds is not None else None
         self.steady = min(*center.day, *center.week) == max(*center.day, *center.week)
+        self._borders = sorted({time for one in center.incidents for time in (one.start, one.end)})
         self.out: list[Timed] = []
         self._zone = ZoneInfo(center.time_zone)
         self._levels: dict[int, float] = {}
@@ -66,8 +68,23 @@ class Clockwork:
         level = self._levels.get(hour)
         if level is None:
             local = datetime.fromtimestamp(hour * 3600, UTC).astimezone(self._zone)
-            level = self._levels[hour] = self.center.day[local.hour] * self.center.week[local.weekday()]
+            free = f"{local:%Y-%m-%d}" in self.center.holidays
+            week = self.center.week
+            level = self._levels[hour] = self.center.day[local.hour] * (min(week) if free else week[local.weekday()])
         return level
+
+    def factor(self, now: int, what: str, name: str) -> float:
+        """Return what the incidents of this time make of a queue's or a group's usual value."""
+        if not self._borders:
+            return 1.0
+        of_now = (one for one in self.center.incidents if one.start <= now < one.end)
+        return prod(one.factor for one in of_now if (one.what, one.name) == (what, name))
+
+    def border(self, now: int) -> int | None:
+        """Return until when calls come at the rate of now, None for good."""
+        times = [] if self.steady else [now - now % HOUR + HOUR]
+        times += self._borders[bisect_right(self._borders, now) :][:1]
+        return min(times, default=None)
 
     def goes_on(self, now: int) -> bool:
         """Tell whether new calls still come."""

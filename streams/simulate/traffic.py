@@ -21,7 +21,7 @@ from schemas.events import Event
 from streams.simulate.agents import Agent, Staff
 from streams.simulate.calls import Call, Caller, attributes
 from streams.simulate.center import Center, Queue
-from streams.simulate.clockwork import HOUR, Clockwork
+from streams.simulate.clockwork import Clockwork
 from streams.simulate.timed import SECOND, Timed
 
 BETWEEN_QUEUES = 0.2
@@ -73,16 +73,17 @@ class _Traffic:
     # --- callers
 
     def _await_call(self, now: int, queue: Queue) -> None:
-        """Put the next call of a queue on the heap: Poisson, at a rate that changes on the hour."""
+        """Put the next call of a queue on the heap: Poisson, at a rate that changes on the hour and with incidents."""
         clockwork = self.clockwork
         need = -log(1.0 - clockwork.random())
         while True:
-            rate = queue.calls_per_hour * clockwork.level(now) / (3600 * clockwork.second)
-            if clockwork.steady or now + need / rate < now - now % HOUR + HOUR:
+            usual = queue.calls_per_hour * clockwork.level(now) / (3600 * clockwork.second)
+            rate = usual * clockwork.factor(now, "arrivals", queue.name)
+            border = clockwork.border(now)
+            if border is None or now + need / rate < border:
                 break
-            hour_end = now - now % HOUR + HOUR
-            need -= rate * (hour_end - now)
-            now = hour_end
+            need -= rate * (border - now)
+            now = border
         when = now + int(need / rate)
         if clockwork.goes_on(when):
             clockwork.at(when, self._call, queue)
@@ -153,7 +154,8 @@ class _Traffic:
         call.agent = agent
         self._emit(now, call, call.answered(now, agent))
         self.staff.become(now, agent, "busy")
-        end = now + clockwork.exponential(call.queue.handle)
+        handle = call.queue.handle * clockwork.factor(now, "handle", call.queue.name)
+        end = now + clockwork.exponential(handle)
         if clockwork.happens(self.callers.held) and end - now > 10:
             begin = now + 1 + int((end - now - 2) * 0.8 * clockwork.random())
             clockwork.at(begin, self._hold, call)
