@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.alerting.command import alerting
 from benchmarks.bounded import bounded
 from benchmarks.engine import engine
 from benchmarks.latency import latency
@@ -22,7 +23,7 @@ from streams import interrupts
 from streams.errors import CentralitaError
 
 ALL = (engine, bounded, memory, stream, replay, latency, restore, recovery)
-"""What a run without a name does, in this order; the peers are in `stream`."""
+"""What a run without a name does, in this order; the peers are in `stream`, and `alerting` measures no speed."""
 
 
 @click.group(invoke_without_command=True)
@@ -71,7 +72,7 @@ def _defaults(part: click.Command) -> dict[str, object]:
     }
 
 
-for one in (*ALL, peers):
+for one in (*ALL, peers, alerting):
     main.add_command(one)
 
 HEAD = header()

@@ -95,7 +95,7 @@ def files(folder: Path, worker: WorkerProcess, board: BoardProcess, hook: Webhoo
     """Write our files with the ports of this test and quicker."""
     shutil.copytree(OURS / "rules", folder / "rules")
     callers = folder / "rules" / "callers.yml"
-    callers.write_text(re.sub(r"( for:) \w+", r"\1 2s", callers.read_text()))
+    callers.write_text(re.sub(r"([ _]for:) \w+", r"\1 2s", callers.read_text()))
     text = re.sub(r"evaluation_interval: \d+s", "evaluation_interval: 1s", (OURS / "prometheus.yml").read_text())
     text = re.sub(r"scrape_(interval|timeout): \d+s", r"scrape_\1: 3s", text)
     text = text.replace("127.0.0.1:8080", f"127.0.0.1:{board.port}").replace(
