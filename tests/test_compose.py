@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
+import urllib.request
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from streams import cli
 from streams.broker.server_properties import DEFAULTS
 from streams.configuration import load
 from streams.settings import Settings
+from tests.harness.exactness import wait_until
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -305,3 +309,83 @@ def test_the_image_builds_and_runs() -> None:
     assert who.stdout == "10001\n", who.stderr
     assert len(made.stdout.splitlines()) == 3, made.stderr
     assert (wrong.returncode, "CENTRALITA_WORKER_PORT" in wrong.stderr) == (78, True), wrong.stderr
+
+
+def pages() -> dict[str, str]:
+    """Return the address at which each service that is published answers."""
+    found = {name: service["ports"][0] for name, service in SERVICES.items() if service.get("ports")}
+    return {name: "http://" + port.rpartition(":")[0] for name, port in found.items() if name != "kafka"}
+
+
+def test_pages_are_where_they_are_published() -> None:
+    """On the loopback interface."""
+    assert pages() == {
+        "board": "http://127.0.0.1:8080",
+        "prometheus": "http://127.0.0.1:9090",
+        "alertmanager": "http://127.0.0.1:9093",
+        "grafana": "http://127.0.0.1:3000",
+    }
+
+
+def read(url: str) -> Any:
+    """Return an answer in JSON."""
+    return json.loads(read_bytes(url))
+
+
+def why_no_stack() -> str | None:
+    """Return why the stack cannot be brought up here."""
+    if shutil.which("docker") is None or docker("compose", "version").returncode:
+        return "docker compose is not installed"
+    if docker("info").returncode:
+        return "no Docker daemon answers"
+    for port in (service["ports"][0] for service in SERVICES.values() if service.get("ports")):
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", int(port.split(":")[1]))) == 0:
+                return f"port {port.split(':')[1]} is taken"
+    missing = [service["image"] for service in SERVICES.values() if "build" not in service]
+    missing += re.findall(r"^ARG BASE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    for image in missing:
+        if docker("image", "inspect", image).returncode and docker("pull", "--quiet", image).returncode:
+            return f"{image} cannot be had here"
+    return None
+
+
+@pytest.mark.timeout(1200)
+def test_the_whole_stack_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated calls reach the board, Prometheus scrapes board and worker, Grafana has every dashboard."""
+    why = why_no_stack()
+    if why is not None:
+        pytest.skip(why)
+    from testcontainers.compose import DockerCompose
+
+    # Not the project that somebody may have running, nor its volumes.
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"centralita-test-{uuid4().hex[:12]}")
+    where = pages()
+    uids = {path.stem for path in (ROOT / "grafana" / "dashboards").glob("*/*.json")}
+    with DockerCompose(ROOT, build=True, profiles=["demo"], wait=False):
+        wait_until(lambda: answers(f"{where['board']}/readyz"), 300, "the board is not ready", every=2)
+        wait_until(lambda: read(f"{where['board']}/api/v1/status")["counted"] > 0, 120, "nothing is counted", every=2)
+        wait_until(lambda: answers(f"{where['alertmanager']}/-/ready"), 120, "Alertmanager is not ready", every=2)
+        query = f"{where['prometheus']}/api/v1/query?query=count(up%20==%201)"
+        wait_until(
+            lambda: [one["value"][1] for one in read(query)["data"]["result"]] == ["2"], 120, "not scraped", every=2
+        )
+        found = f"{where['grafana']}/api/search?type=dash-db&limit=100"
+        wait_until(
+            lambda: answers(found) and {one["uid"] for one in read(found)} == uids, 120, "no dashboards", every=2
+        )
+
+
+def answers(url: str) -> bool:
+    """Tell whether an address answers, and well."""
+    try:
+        read_bytes(url)
+    except OSError:
+        return False
+    return True
+
+
+def read_bytes(url: str) -> bytes:
+    """Return an answer."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return bytes(answer.read())
