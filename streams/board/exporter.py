@@ -27,6 +27,7 @@ from streams.engine.histogram import upper
 from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
 from streams.kpis.figures import Figures, Histogram, Query
+from streams.kpis.registry import BY_ID
 
 _LET_GO = 0.005
 """Seconds: a lock that is taken again at once is had by nobody else."""
@@ -161,6 +162,17 @@ class Exporter(Collector):
             by_agent = {name: self._rows(name, "agent")[:-1] for name in metrics.WINDOWS}
             yield from families(by_agent, ("agent", "window"), lambda row: [row.value or ""], "_by_agent")
         yield from self._histograms()
+        yield self._levels()
+
+    def _levels(self) -> Metric:
+        """Return the shares of the levels of attention, of which there are no sliding panes."""
+        kpi = BY_ID["level_share"]
+        family = GaugeMetricFamily(metrics.LEVEL_SHARE, metrics.help_of(kpi), labels=("level", "window"))
+        for row in self._rows("today", "level")[:-1]:
+            share = row.kpis[kpi.id].value
+            if share is not None:
+                family.add_metric([row.value or "", "today"], share)
+        return family
 
     def _query(self, by: str) -> Query:
         return Query(0, 0, "all", by, None, None, live=True, now_us=self._view.now_us())

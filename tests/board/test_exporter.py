@@ -147,3 +147,4 @@ def test_amounts_have_a_sample_a_currency_and_what_is_of_no_queue_has_no_names()
     assert samples(found, "contact_center_churn_numerator", window="30m", queue="", channel="") == [1.0]
     assert samples(found, "contact_center_retention_ratio", window="30m", queue="web") == [1.0]
     assert sum(samples(found, "contact_center_enps_answers", window="30m")) == 1
+    assert samples(found, "contact_center_level_share_ratio", level="2", window="today") == [0.75]
