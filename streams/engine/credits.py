@@ -41,6 +41,7 @@ _RESOLVED: Final = ONE["resolved"]
 _IDENTIFIED: Final = ONE["resolved_identified"]
 _FIRST_CONTACT: Final = ONE["resolved_first_contact"]
 _ALONE: Final = ONE["resolved_alone"]
+_NEVER_BACK: Final = _RESOLVED + _IDENTIFIED + _ALONE + _FIRST_CONTACT
 _RETURNED: Final = tuple(ONE[f"returned_within_{days}d"] for days in (1, 7, 14, 30))
 _OPENED: Final = ONE["opened"]
 _UNRESOLVED: Final = ONE["opened_unresolved"]
@@ -73,14 +74,36 @@ class Credits(Giver):
             given += self._sealed(course, as_of)
         for mark in course.marks:
             given += mark.given or self.mark(mark)
-        first = course.first
-        if first is not None:
-            if course.resolved and course.is_resolved:
-                _join(given, 0, self._opened(course, first, resolved=True))
-                self._resolve(given, last, course, next_start, identified=identified)
-            else:
-                _join(given, 0, self._opened(course, first, resolved=False))
+        if course.first is not None:
+            self._whole(given, last, course, course.first, next_start, identified=identified)
         return given
+
+    def _whole(
+        self, given: list[Credit], last: int, course: Course, first: Visit, next_start: int | None, *, identified: bool
+    ) -> None:
+        """Add the credits of a contact as a whole: where and when it began, for who led its last conversation; and that it was resolved.
+
+        ``last`` is where the credit of its last conversation is. Where the last conversation was of the first visit, all is of one place.
+        """
+        legs = course.legs
+        if not legs:
+            _join(given, 0, first.start, self.group(first), _UNHANDLED)
+            return
+        leg = legs[-1]
+        visit, own = leg.visit, leg.place if leg.place >= 0 else self._place(leg)
+        bundle = _SOLD if "sale" in course.once else 0
+        if not course.resolved or course.ended is None:
+            bundle += _OPENED + _UNRESOLVED
+        else:
+            bundle += _OPENED
+            resolved = self._resolved(course, visit, first.start, next_start, identified=identified)
+            if visit is first:
+                bundle += resolved
+            else:
+                _join(given, 0, visit.start, own, resolved)
+            self._resolution(given, last, visit, own, course.ended, first.start)
+        place = own if visit is first else self.place(first, leg.agent, leg.level)
+        _join(given, 0, first.start, place, bundle)
 
     def _sealed(self, course: Course, as_of: int) -> list[Credit]:
         given: list[Credit] = []
@@ -132,43 +155,23 @@ class Credits(Giver):
             leg.place = self.place(leg.visit, leg.agent, leg.level)
         return leg.place
 
-    def _opened(self, course: Course, first: Visit, *, resolved: bool) -> Credit:
-        """Return the credit of a contact as a whole, where and when it began, for who led its last conversation."""
-        self.group(first)
-        if not course.legs:
-            return first.start, first.group, _UNHANDLED, None
-        bundle = _OPENED if resolved else _OPENED + _UNRESOLVED
-        if "sale" in course.once:
-            bundle += _SOLD
-        leg = course.legs[-1]
-        place = self._place(leg) if leg.visit is first else self.place(first, leg.agent, leg.level)
-        return first.start, place, bundle, None
+    def _resolved(self, course: Course, visit: Visit, began: int, next_start: int | None, *, identified: bool) -> int:
+        """Return the bundle of a resolved contact; a customer who began another within W of this one's beginning came back."""
+        if not identified:
+            return _RESOLVED
+        if course.transferred or course.reopened:
+            return _RESOLVED + _IDENTIFIED
+        if next_start is None:
+            return _NEVER_BACK
+        return _RESOLVED + _IDENTIFIED + _ALONE + self._returned(visit.queue, next_start - began)
 
-    def _resolve(
-        self, given: list[Credit], last: int, course: Course, next_start: int | None, *, identified: bool
-    ) -> None:
-        """Add the credits of a resolved contact; a customer who began another within W of this one's beginning came back.
-
-        ``last`` is where the credit of its last conversation is.
-        """
-        leg = course.legs[-1]
-        visit, place, ended = leg.visit, self._place(leg), course.ended or 0
-        began = course.first.start if course.first is not None else visit.start
-        bundle = _RESOLVED
-        if identified:
-            bundle += _IDENTIFIED
-            if not course.transferred and not course.reopened:
-                bundle += _ALONE
-                if next_start is None:
-                    bundle += _FIRST_CONTACT
-                else:
-                    bundle += self._returned(visit.queue, next_start - began)
-        _join(given, 0, (visit.start, place, bundle, None))
+    def _resolution(self, given: list[Credit], last: int, visit: Visit, place: int, ended: int, began: int) -> None:
+        """Add the credit of the resolution, when it was."""
         if visit.channel in self._spoken:
-            _join(given, last, (ended, place, _RESOLUTION, None))
-        else:
-            took = ended - began
-            given.append((ended, place, _RESOLUTION + _WRITTEN + (took << _FULL), _FULL_CODE + bucket(took)))
+            _join(given, last, ended, place, _RESOLUTION)
+            return
+        took = ended - began
+        given.append((ended, place, _RESOLUTION + _WRITTEN + (took << _FULL), _FULL_CODE + bucket(took)))
 
     def _returned(self, queue: str, after: int) -> int:
         """Return the windows within which a customer came back ``after`` so many microseconds, or that it was after the queue's own."""
@@ -179,14 +182,14 @@ class Credits(Giver):
         return bundle
 
 
-def _join(given: list[Credit], at: int, credit: Credit) -> None:
+def _join(given: list[Credit], at: int, time: int, place: int, bundle: int) -> None:
     """Add a credit to the one there is, where both are of the same time and place; one is dealt with faster than two."""
     if given:
-        time, place, bundle, code = given[at]
-        if time == credit[0] and place == credit[1] and code is None:
-            given[at] = (time, place, bundle + credit[2], None)
+        known = given[at]
+        if known[0] == time and known[1] == place and known[3] is None:
+            given[at] = (time, place, known[2] + bundle, None)
             return
-    given.append(credit)
+    given.append((time, place, bundle, None))
 
 
 def patience(visit: Visit, limits: QueuePolicy) -> int:

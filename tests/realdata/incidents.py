@@ -31,7 +31,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.events import Event, encode
+from schemas.rows import Row
 from schemas.tickets import TicketOpened, TicketReopened, TicketResolved, TicketTransferred
+from tests.realdata.answers import parts, value
 
 ROOT = Path(os.environ.get("CENTRALITA_REALDATA") or Path(__file__).parents[3] / "shared" / "data")
 FILE = ROOT / "uci_incidents" / "incident_event_log.csv.xz"
@@ -130,6 +132,15 @@ def write(path: Path, *, own_customer: bool = False) -> int:
     every.sort(key=lambda event: event.time_us)
     path.write_bytes(b"".join(encode(event) + b"\n" for event in every))
     return len(every)
+
+
+def assert_known(total: Row) -> None:
+    """Assert that the figures of the whole year are the known answers, where each ticket is of a customer of its own."""
+    assert [value(total, kpi) for kpi in ("opened", "transfers", "waiting")] == [TICKETS, REASSIGNMENTS, 0]
+    assert total.kpis["reopen_rate"].numerator == REOPENS
+    assert parts(total, "resolution_rate") == (TICKETS, TICKETS)
+    for kpi in ("first_contact_resolution", "first_contact_resolution_1d", "first_contact_resolution_30d"):
+        assert parts(total, kpi) == (FIRST_CONTACT, TICKETS)
 
 
 def _group(row: dict[str, str]) -> str:

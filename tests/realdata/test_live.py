@@ -22,7 +22,7 @@ from streams.broker.server_properties import free_port
 from streams.broker.topics import TopicSet
 from tests.harness.exactness import wait_until, wait_until_caught_up
 from tests.harness.workers import WorkerProcess
-from tests.realdata import answers, bank
+from tests.realdata import answers, bank, incidents
 
 pytestmark = [
     pytest.mark.kafka,
@@ -31,6 +31,7 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 MONTH = "1999-01-01T00:00:00+02:00", "1999-02-01T00:00:00+02:00"
+YEAR = "2016-02-01T00:00:00+02:00", "2017-03-01T00:00:00+02:00"
 QUESTIONS = [("all", None), ("1d", "queue"), ("1d", "hour")]
 
 
@@ -110,6 +111,40 @@ def test_send_worker_board_and_both_reports_agree(
                 answers.assert_known(live[-1])
     weeks = {"from": MONTH[0], "to": "1999-01-25T00:00:00+02:00"}
     assert answers.parts(api(**weeks)[-1], "first_contact_resolution") == (3_737, 9_606)
+
+
+@pytest.mark.skipif(not incidents.FOUND, reason=incidents.WHY_SKIPPED)
+def test_a_year_of_tickets_through_kafka(
+    kafka: str,
+    topics: TopicSet,
+    environment: dict[str, str],
+    centralita: Callable[..., bytes],
+    api: Callable[..., list[Row]],
+    tmp_path: Path,
+) -> None:
+    """Tickets that are open for months: the known answers from the board, by priority too, and digit for digit those of the report."""
+    file = tmp_path / "tickets.ndjson"
+    count = incidents.write(file, own_customer=True)
+    assert f"{count:,} events sent" in centralita("send", file).decode()
+    with WorkerProcess(kafka, topics.prefix, tmp_path, environment) as worker:
+        worker.ready()
+        wait_until_caught_up(kafka, topics, 120)
+        asked = {"from": YEAR[0], "to": YEAR[1], "by": "priority"}
+        wait_until(lambda: _opened(api, asked) == incidents.TICKETS, 60, "the board does not have the year")
+        live = api(**asked)
+        *priorities, total = live
+        incidents.assert_known(total)
+        shares = {row.value: round(answers.value(row, "first_contact_resolution"), 4) for row in priorities}
+        assert shares == incidents.BY_PRIORITY
+        options = ["--format", "json", "--from", YEAR[0], "--to", YEAR[1], "--by", "priority"]
+        assert parts(rows(centralita("report", file, *options))) == parts(live)
+
+
+def _opened(api: Callable[..., list[Row]], asked: dict[str, str]) -> float | None:
+    try:
+        return api(**asked)[-1].kpis["opened"].value
+    except OSError:
+        return None  # it starts, or still loads
 
 
 def bank_total() -> tuple[float | None, float | None]:
