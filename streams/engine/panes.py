@@ -22,7 +22,7 @@ from streams.engine.stretch import Histograms, Stretch
 Changed = dict[tuple[int, int], set[int]]
 """Slices that changed, by (length, start) of their pane."""
 _NEVER = 1 << 62
-_RESTING = HOUR
+_RESTING = 3 * HOUR
 """A stretch that ended, or was rolled up, so long before the watermark is sealed."""
 _RESTORED = 200_000
 """Records taken back after which a restore seals what it has."""
@@ -241,7 +241,8 @@ class Panes:
         if self._dropped.get(length) != step:
             self._dropped[length] = step
             yield from self._drop(sliding=length == SLIDING)
-            self._seal(time)
+            if length == INTERVAL:
+                self._seal(time)
 
     def _drop(self, *, sliding: bool) -> Iterator[tuple[bytes, None]]:
         for pane in [pane for pane in self.stretches if (pane[0] == SLIDING) == sliding]:
