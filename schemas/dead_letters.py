@@ -21,7 +21,7 @@ class Reason(StrEnum):
     TOO_LATE = "too_late"
     """Further behind the watermark than the allowed lateness (48 h unless configured)."""
     TOO_LARGE = "too_large"
-    """More bytes than an event, or more events than a contact, may have."""
+    """More bytes than an event, or a key, may have."""
 
 
 class RefusedError(ValueError):
