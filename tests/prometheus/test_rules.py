@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from schemas.agents import AgentStateChanged
 from schemas.calls import CallAnswered, CallEnded, CallHeld, CallQueued, CallResumed
+from schemas.chats import ChatMessage, ChatStarted
 from schemas.events import encode
 from streams.board.exporter import Exporter
 from streams.settings import AlarmSettings, usual_alarms
@@ -79,12 +80,15 @@ def board() -> CollectorRegistry:
         CallResumed(id="4", time=START + 330, **held),
         CallEnded(id="5", time=START + 340, agent_id="agent-1", **held),
         CallQueued(id="6", time=START + 500, queue="sales", contact_id="waits", customer_id="c"),
+        ChatStarted(id="8", time=START + 300, queue="web", contact_id="chat", customer_id="c"),
+        ChatMessage(id="9", time=START + 360, author="agent", agent_id="agent-1", contact_id="chat", customer_id="c"),
         AgentStateChanged(id="7", time=START + 1, agent_id="agent-99", state="available"),
     ]
     sent = [*calls(400), *((b"c", encode(event)) for event in events)]
     view = view_of(sent)
     view.alarms = usual_alarms() | {
         "hold_time": AlarmSettings(attention=1, action=2, minimum=1),
+        "first_response_time": AlarmSettings(attention=1, action=2, minimum=1),
         "first_contact_resolution": AlarmSettings(attention=0.9, action=0.8),
     }
     registry = CollectorRegistry()
