@@ -19,7 +19,7 @@ from streams.board.answers import GoneError
 from streams.board.broadcast import CLIENTS, KEYS, Broadcast
 from streams.board.exporter import Exporter
 from streams.board.feed import Feed
-from streams.board.parameters import BadRequestError, asked, evolution_asked, stream_asked
+from streams.board.parameters import BadRequestError, asked, evolution_asked, ranking_asked, stream_asked
 from streams.board.view import View
 from streams.errors import ConfigurationError
 from streams.kpis import outputs
@@ -64,6 +64,7 @@ def application(view: View, language: str = "es", *, agents: bool = False) -> we
     app.router.add_get("/static/{name}", _static())
     app.router.add_get("/api/v1/kpis", _kpis)
     app.router.add_get("/api/v1/evolution", _evolution)
+    app.router.add_get("/api/v1/ranking", _ranking)
     app.router.add_get("/api/v1/definitions", _definitions)
     app.router.add_get("/api/v1/stream", _stream)
     app.router.add_get("/api/v1/status", _status)
@@ -206,6 +207,15 @@ async def _evolution(request: web.Request) -> web.StreamResponse:
         return _loading(view)
     async with request.app[QUESTIONS]:
         return _json(await asyncio.to_thread(view.evolution, question))
+
+
+async def _ranking(request: web.Request) -> web.StreamResponse:
+    view = request.app[VIEW]
+    question = ranking_asked(_given(request), view.now_us(), view.zone_of)
+    if not view.feed.ready:
+        return _loading(view)
+    async with request.app[QUESTIONS]:
+        return _json(await asyncio.to_thread(view.ranking, question, lambda: _has_gone(request)))
 
 
 async def _sent(

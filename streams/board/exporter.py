@@ -27,6 +27,7 @@ from streams.engine.histogram import upper
 from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
 from streams.kpis.figures import Figures, Histogram, Query
+from streams.kpis.ranking import MINIMUM, WEIGHTS, ranking
 from streams.kpis.registry import BY_ID
 
 _LET_GO = 0.005
@@ -159,8 +160,10 @@ class Exporter(Collector):
         rows = {name: [*found[:-1], of_no_queue(found)] for name, found in every.items()}
         yield from families(rows, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
         if self._agents:
-            by_agent = {name: self._rows(name, "agent")[:-1] for name in metrics.WINDOWS}
+            of_agents = {name: self._rows(name, "agent") for name in metrics.WINDOWS}
+            by_agent = {name: rows[:-1] for name, rows in of_agents.items()}
             yield from families(by_agent, ("agent", "window"), lambda row: [row.value or ""], "_by_agent")
+            yield _scores(of_agents["today"])
         yield from self._histograms()
         yield self._levels()
 
@@ -304,6 +307,16 @@ def _amounts(name: str, text: str, labels: tuple[str, ...], found: list[tuple[li
 def place_labels(channel: str | None, queue: str | None) -> list[str]:
     """Return the values of the labels `metrics.PLACE`."""
     return [queue or "", channel or ""]
+
+
+def _scores(rows: list[Row]) -> Metric:
+    """Return the scores of the agents that have one, of today."""
+    text = f"Composite of {', '.join(WEIGHTS)}; 50 is the team's mean; none with fewer than {MINIMUM} contacts"
+    family = GaugeMetricFamily(metrics.AGENT_SCORE, text, labels=["agent", "window"])
+    for one in ranking(rows):
+        if one.score is not None:
+            family.add_metric([one.agent, "today"], one.score)
+    return family
 
 
 def _one(name: str, text: str, value: float) -> Metric:

@@ -15,6 +15,7 @@ from streams.board.levels import Goal
 from streams.engine.policy import SECOND, QueuePolicy
 from streams.kpis.evolution import Evolution
 from streams.kpis.figures import AgentStatus
+from streams.kpis.ranking import Ranked
 
 
 class Limits(Struct, frozen=True):
@@ -52,6 +53,18 @@ class Evolved(Struct, frozen=True):
     zone: str
     as_of: str
     evolution: list[Evolution]
+
+
+class Ranking(Struct, frozen=True, rename={"from_": "from"}):
+    """An answer about the order of agents, with what each KPI counts for and the contacts that it takes."""
+
+    zone: str
+    from_: str
+    to: str
+    as_of: str
+    weights: dict[str, float]
+    minimum: int
+    agents: list[Ranked]
 
 
 class Tile(Struct, frozen=True):

@@ -20,6 +20,7 @@ MOST_SUMS: Final = 400_000
 """Stretches times queues: all queues are summed up for a row, also for one of all together."""
 _ASKS_KPIS: Final = frozenset({"window", "from", "to", "every", "by", "channel", "queue", "format"})
 _ASKS_EVOLUTION: Final = frozenset({"period", "at", "by", "channel", "queue", "kpi"})
+_ASKS_RANKING: Final = frozenset({"window", "from", "to", "channel", "queue"})
 _ASKS_STREAM: Final = frozenset({"window", "channel", "queue"})
 
 
@@ -83,6 +84,15 @@ def asked(given: Mapping[str, list[str]], now_us: int, zone_of: Callable[[str | 
         _choice(one, "format", FORMATS, "json"),
         now_us,
     )
+
+
+def ranking_asked(given: Mapping[str, list[str]], now_us: int, zone_of: Callable[[str | None], str]) -> Asked:
+    """Return what a request for a ranking of agents asks, or raise `BadRequestError`; by default of today."""
+    one = _single(given, _ASKS_RANKING)
+    if one.get("window") in SLIDING_WINDOWS:
+        raise BadRequestError("window", one["window"], "today or interval, or from and to: minutes rank nobody")
+    whole = {"window": "today", **one} if one.keys().isdisjoint({"window", "from"}) else one
+    return asked({name: [value] for name, value in {**whole, "by": "agent"}.items()}, now_us, zone_of)
 
 
 class AskedEvolution(NamedTuple):

@@ -24,6 +24,7 @@ from streams.board.messages import (
     Events,
     Evolved,
     LastEvent,
+    Ranking,
     Snapshot,
     Span,
     Status,
@@ -39,6 +40,7 @@ from streams.errors import InputError
 from streams.kpis import zones
 from streams.kpis.evolution import evolution
 from streams.kpis.figures import Figures, Query, WaitingNow
+from streams.kpis.ranking import MINIMUM, WEIGHTS, ranking
 from streams.kpis.windows import window, zone_of
 from streams.settings import AlarmSettings
 
@@ -115,6 +117,18 @@ class View:
                 raise BadRequestError("at", None, str(error).partition("expected ")[2]) from error
         zone = self.zone_of(asked.queue)
         return Evolved(zone, local(self.now_us(), zone), found)
+
+    def ranking(self, asked: Asked, gone: Callable[[], bool] = lambda: False) -> Ranking:
+        """Return the order of agents; raises as `answer` does."""
+        query = Query(
+            asked.start_us, asked.end_us, asked.every, asked.by, asked.channel, asked.queue, now_us=asked.now_us
+        )
+        rows = answers.rows(self.feed, asked, query, gone)
+        zone = self.zone_of(asked.queue)
+        return Ranking(
+            zone, local(asked.start_us, zone), local(asked.end_us, zone), local(asked.now_us, zone), WEIGHTS, MINIMUM,
+            ranking(rows) if rows else [],
+        )  # fmt: skip
 
     # Snapshots
 

@@ -375,3 +375,16 @@ async def test_an_evolution_is_that_of_the_rows(client):
         answer = await client.get("/api/v1/evolution", params=wrong)
         assert answer.status == 400
         assert next(iter(wrong)) in (await answer.json())["error"]["message"] or wrong["period"] == "day"
+
+
+async def test_agents_are_ranked_by_published_weights(client):
+    """Those of the rows by agent, with the contacts they handled; minutes rank nobody."""
+    answer = await client.get("/api/v1/ranking")
+    assert answer.status == 200, await answer.text()
+    found = await answer.json()
+    rows = await rows_of(client, window="today", by="agent")
+    assert {one["agent"] for one in found["agents"]} == {row["value"] for row in rows if row["value"]}
+    assert sum(one["handled"] for one in found["agents"]) == rows[-1]["kpis"]["handle_time"]["denominator"]
+    assert (found["minimum"], sum(found["weights"].values())) == (30, pytest.approx(1))
+    for wrong in ({"window": "5m"}, {"by": "queue"}, {"from": "soon", "to": "later"}):
+        assert (await client.get("/api/v1/ranking", params=wrong)).status == 400

@@ -65,6 +65,13 @@ def test_agents_have_series_of_every_window():
     assert all(found == by_window["today"] for found in by_window.values())
 
 
+def test_agents_have_a_score_when_asked_for_and_enough_contacts(monkeypatch):
+    assert "contact_center_agent_score{" not in exposition(view_of(), agents=True)  # about 13 contacts each
+    monkeypatch.setattr("streams.kpis.ranking.MINIMUM", 5)
+    assert exposition(view_of(), agents=True).count("contact_center_agent_score{") == 20
+    assert "contact_center_agent_score" not in exposition(view_of())
+
+
 def test_a_known_queue_without_calls_has_counts_of_zero_and_no_ratio(families):
     assert samples(families, "contact_center_entered", queue="idle", window="5m") == [0]
     assert samples(families, "contact_center_service_level_denominator", queue="idle", window="5m") == [0]
