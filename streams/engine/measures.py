@@ -175,7 +175,7 @@ def measures(bundle: int) -> msgspec.Struct:
 def bundle_of(values: Any) -> int:
     """Return the bundle of a `Measures`.
 
-    >>> unpack(bundle_of(measures(pack({"entered": 2, "talk_us": 5}))))
+    >>> unpack(bundle_of(Measures(entered=2, talk_us=5)))
     {'entered': 2, 'talk_us': 5}
     """
     return from_bytes(_lanes.pack(*astuple(values)))
