@@ -24,11 +24,11 @@ from streams.engine.partition import Partition
 from streams.engine.policy import Policy
 
 _FLUSH = 5_000
-_PANES = {"panes.py", "measures.py", "histogram.py", "slices.py"}
-_AGENTS = {"agents.py", "calls.py", "fields.py"}
+_PANES = {"codes.py", "histogram.py", "measures.py", "panes.py", "slices.py", "stretch.py"}
+_AGENTS = {"agents.py", "facts.py", "fields.py"}
 _SIMULATED = "simulate"
-_KEPT = {"contacts.py", "customers.py", _SIMULATED}
-"""The record of a customer, its place, and its key, which the simulation made. Folded calls are gone by then: what `calls.py` and
+_KEPT = {"contacts.py", "customer.py", "customers.py", _SIMULATED}
+"""The record of a customer, its place, and its key, which the simulation made. Folded contacts are gone by then: what `facts.py` and
 `fields.py` made and is left are the digests and times of agents' states."""
 
 
