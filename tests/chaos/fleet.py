@@ -78,6 +78,7 @@ class Fleet:
         self._due.clear()
         self._starting.join(60)
         if not self._board.is_ready():
+            self._board.kill()  # slow, perhaps, and not gone: a second one would find its port taken
             self._starting = self._start_board()
 
     def board(self) -> BoardProcess:
