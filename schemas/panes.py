@@ -69,7 +69,12 @@ class PartitionStatus(Struct, frozen=True):
 
 
 PANE = b'["pane",'
-"""How the keys of panes begin."""
+COUNTERS = b'["counters",'
+"""How the keys of panes and of counters begin."""
+PARTITION = b'["partition"]'
+"""The key of how far a partition is: the last record of each transaction."""
+REBUILT = b'["rebuilt"]'
+"""The key of what a rebuild's records begin with."""
 
 
 class Rebuilt(Struct, frozen=True):

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from schemas.panes import PartitionStatus, Rebuilt, decode_key, decode_value
+from schemas.panes import COUNTERS, PARTITION, REBUILT, PartitionStatus, Rebuilt, decode_key, decode_value
 from streams.board.progress import Ends, Progress, TopicAnewError
 from streams.kafka import confluent
 from streams.kafka import ends as ends_of
@@ -34,9 +34,6 @@ LOST_AFTER: Final = 3.0
 _PROBE_EVERY: Final = 1.0
 _PROBE_TIMEOUT: Final = 2.0
 _CLIENT: Final = "centralita-board"
-_LAST: Final = b'["partition"]'
-_COUNTERS: Final = b'["counters"'
-_REBUILT: Final = b'["rebuilt"]'
 
 _log = logging.getLogger("streams.board")
 _loaded = Fact(logging.INFO, "The figures are complete.", logger=_log)
@@ -81,7 +78,7 @@ class _Filled(Generic[F]):
     def load(self, message: Any) -> None:
         """Take a record."""
         self.figures.load(message.partition(), message.key(), message.value())
-        if message.key().startswith(_COUNTERS):
+        if message.key().startswith(COUNTERS):
             self._note(message)
 
     def _note(self, message: Any) -> None:
@@ -106,7 +103,7 @@ class _Anew(Generic[F]):
     def see(self, message: Any) -> None:
         """Take a record of a partition that has begun."""
         self.filled.load(message)
-        if message.key() == _LAST:
+        if message.key() == PARTITION:
             self._missing.discard(message.partition())
 
     @property
@@ -216,7 +213,7 @@ class Feed(Generic[F]):
                 self._answered = self._clock()
                 waiting = held.setdefault(message.partition(), [])
                 waiting.append(message)
-                if message.key() == _LAST or len(waiting) >= HELD or not self.ready:
+                if message.key() == PARTITION or len(waiting) >= HELD or not self.ready:
                     whole += waiting
                     waiting.clear()
             if whole:
@@ -236,7 +233,7 @@ class Feed(Generic[F]):
     def _load(self, message: Any) -> None:
         self.loaded += 1
         try:
-            if message.key() == _REBUILT and message.value() is not None:
+            if message.key() == REBUILT and message.value() is not None:
                 self._begin_anew(message.partition(), decode_value("rebuilt", message.value()))
             if self._anew is None or message.partition() not in self._anew.begun:
                 self._shown.load(message)

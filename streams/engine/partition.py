@@ -17,7 +17,7 @@ from schemas.business import CostAccrued
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import microseconds
-from schemas.panes import PANE, PartitionStatus, decode_key, decode_value
+from schemas.panes import PANE, PARTITION, PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
 from streams.engine.contributions import Contributions
 from streams.engine.facts import CALL, CHAT, FACTS
@@ -151,7 +151,7 @@ class Partition:
         kpis += agents_now
         kpis += self._contributions.waiting.flush()
         kpis += self._counters.flush()
-        kpis.append((b'["partition"]', msgspec.json.encode(self.status())))
+        kpis.append((PARTITION, msgspec.json.encode(self.status())))
         self._flushed_offset = self.offset
         return Changes(state, kpis)
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from schemas.panes import PANE
 from streams.engine.policy import EVERYTHING, INTERVAL, SECOND, Policy
 from streams.kpis.figures import Figures
 from streams.replay.crew import Crew
 from streams.replay.journal import Example, frames
 from streams.replay.shard import MOST_EXAMPLES, Summary, Task, wanted
 from streams.replay.work import Plan
-
-_PANE = b'["pane",'
 
 
 @dataclass(slots=True)
@@ -78,7 +77,7 @@ def _load(task: Task, number: int, found: Counted) -> None:
         for key, value in frame.kpis:
             if asked(key):
                 found.figures.load(number, key, value)
-                if value is not None and key.startswith(_PANE):
+                if value is not None and key.startswith(PANE):
                     _, length, start, _ = key.split(b",", 3)
                     begin = int(start) * SECOND
                     found.first = begin if found.first is None else min(found.first, begin)

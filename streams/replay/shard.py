@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from schemas.dead_letters import Reason
+from schemas.panes import PANE
 from streams.engine.partition import Partition, Record, Refusal
 from streams.engine.policy import DAY, EVERYTHING, Policy
 from streams.engine.slices import BREAKDOWNS
@@ -77,7 +78,7 @@ def wanted(by: str | None) -> Callable[[bytes], bool]:
     broken_down = f',"{by}",'.encode() if by in BREAKDOWNS else None
 
     def of(key: bytes) -> bool:
-        pane = key.startswith(b'["pane"')
+        pane = key.startswith(PANE)
         return not pane or key.endswith(own) or (broken_down is not None and broken_down in key)
 
     return of

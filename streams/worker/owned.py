@@ -13,7 +13,7 @@ from typing import Any
 
 from faust.types import EventT
 
-from schemas.panes import decode_value
+from schemas.panes import PARTITION, decode_value
 from streams.broker.topics import TopicSet
 from streams.engine.marker import MARKER
 from streams.engine.partition import Partition, Record, Refusal, StateCorruptError
@@ -28,7 +28,6 @@ from streams.worker.store import Store
 
 logger = logging.getLogger(__name__)
 Clock = Callable[[], int]
-_STATUS = b'["partition"]'
 
 
 def now_us() -> int:
@@ -90,7 +89,7 @@ class Owned:
 
     def _restore(self) -> tuple[int, bool, int]:
         """Return how many records there were, whether there was a marker, and where to go on."""
-        state, kpis = _Last(self.engine.restore_state, MARKER), _Last(self.engine.restore_kpis, _STATUS)
+        state, kpis = _Last(self.engine.restore_state, MARKER), _Last(self.engine.restore_kpis, PARTITION)
         try:
             records = self._store.restore(state, kpis, self._tell_progress)
             self.engine.restored()

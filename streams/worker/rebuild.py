@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import track
 
 from schemas.dead_letters import RefusedError
-from schemas.panes import decode_key
+from schemas.panes import PANE, split_pane_key
 from streams.broker.topics import TopicSet
 from streams.engine.policy import DAY, SECOND
 from streams.engine.records import event_of
@@ -42,11 +42,10 @@ from streams.replay.topic import ReadJob, read, shares
 from streams.settings import Settings
 from streams.worker import marker
 from streams.worker.store import reader, restore
-from streams.worker.switch import switch
+from streams.worker.switch import keeping, switch
 
 TIMEOUT = 10.0
 _LOOK_AGAIN = 0.5
-_PANE = b'["pane",'
 
 
 @click.command
@@ -185,15 +184,8 @@ def told(begin: int, end: int, settings: Settings) -> str:
 def _panes(settings: Settings, number: int) -> set[tuple[int, int]]:
     """Return when the panes of a partition begin and end (microseconds)."""
     keys: dict[bytes, None] = {}
-
-    def feed(key: bytes, value: bytes | None) -> None:
-        if value is None:
-            keys.pop(key, None)
-        else:
-            keys[key] = None
-
-    restore(settings, number, {TopicSet(settings.kafka.prefix).kpis: feed}, lambda *_: None)
-    panes = {decode_key(key)[1:3] for key in keys if key.startswith(_PANE)}
+    restore(settings, number, {TopicSet(settings.kafka.prefix).kpis: keeping(keys)}, lambda *_: None)
+    panes = {split_pane_key(key)[:2] for key in keys if key.startswith(PANE)}
     return {(start * SECOND, (start + length) * SECOND) for length, start in panes}
 
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import msgspec
 
-from schemas.panes import Rebuilt
+from schemas.panes import PARTITION, REBUILT, Rebuilt
 from streams.engine.marker import MARKER
 from streams.engine.partition import Changes
 from streams.engine.records import Records
@@ -31,8 +31,6 @@ from streams.worker.store import Store
 
 PATIENCE: Final = 600.0
 """Seconds for a transaction: that of a large partition waits until the others are written. A broker allows 900 unless told otherwise."""
-REBUILT: Final = b'["rebuilt"]'
-STATUS: Final = b'["partition"]'
 Kept = dict[bytes, bytes]
 
 
@@ -72,7 +70,7 @@ def _write(store: Store, state: Kept, kpis: Kept, mark: Rebuilt) -> None:
     old_state, old_kpis = _known(store)
     gone = [key for key in old_kpis if key not in kpis]
     figures: Records = [(REBUILT, msgspec.json.encode(mark)), *((key, None) for key in gone if key != REBUILT)]
-    figures += sorted(kpis.items(), key=lambda record: record[0] == STATUS)
+    figures += sorted(kpis.items(), key=lambda record: record[0] == PARTITION)
     records: Records = [(key, None) for key in old_state if key not in state]
     records += sorted(state.items(), key=lambda record: record[0] == MARKER)
     store.write(Changes(records, figures), (), time.monotonic() + PATIENCE)
@@ -82,18 +80,20 @@ def _known(store: Store) -> tuple[dict[bytes, None], dict[bytes, None]]:
     """Return the keys of the state and of the figures that are there."""
     state: dict[bytes, None] = {}
     kpis: dict[bytes, None] = {}
-
-    def keeping(keys: dict[bytes, None]) -> Callable[[bytes, bytes | None], None]:
-        def feed(key: bytes, value: bytes | None) -> None:
-            if value is None:
-                keys.pop(key, None)
-            else:
-                keys[key] = None
-
-        return feed
-
     store.restore(keeping(state), keeping(kpis), lambda *_: None)
     return state, kpis
+
+
+def keeping(keys: dict[bytes, None]) -> Callable[[bytes, bytes | None], None]:
+    """Return what keeps the keys of the records that it is fed, without those that were deleted."""
+
+    def feed(key: bytes, value: bytes | None) -> None:
+        if value is None:
+            keys.pop(key, None)
+        else:
+            keys[key] = None
+
+    return feed
 
 
 def _commit(stores: dict[int, Store]) -> None:
