@@ -13,7 +13,7 @@ from streams.engine.course import CREATION, HANDOVER, REOPENING, Mark, Visit
 from streams.engine.facts import CALL
 from streams.engine.histogram import bucket
 from streams.engine.measures import ONE, SHIFT
-from streams.engine.policy import INTERVAL, OpenTime, Policy
+from streams.engine.policy import OpenTime, Policy, quarters
 from streams.engine.slices import Slice, Slices
 
 Credit = tuple[int, int, int, int | None]
@@ -105,13 +105,11 @@ class Giver:
         if start == end:
             return [(start, place, ONE["costs"], money("cost_amount", currency, amount) if amount else None)]
         given: list[Credit] = []
-        begin, spent = start, 0
-        while begin < end:
-            border = min(end, begin - begin % INTERVAL + INTERVAL)
+        spent = 0
+        for begin, border in quarters(start, end):
             until = amount * (border - start) // (end - start)
             part, spent = until - spent, until
             given.append((begin, place, ONE["costs"], money("cost_amount", currency, part) if part else None))
-            begin = border
         return given
 
     def _cost_place(self, channel: str | None, queue: str | None) -> int:

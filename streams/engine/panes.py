@@ -14,7 +14,7 @@ from schemas.panes import PANE, decode_cut, split_pane_key
 from streams.engine.codes import CODES, MASK
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import SHIFT
-from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Days, Policy, Retention
+from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Days, Policy, Retention, quarters
 from streams.engine.records import Records
 from streams.engine.slices import Slice, Slices
 from streams.engine.stretch import Histograms, Stretch
@@ -108,10 +108,8 @@ class Panes:
     def credit_time(self, begin: int, end: int, place: int, measure: str, sign: int) -> None:
         """Credit a stretch of an agent's time, split over the intervals that it spans (CLIP)."""
         shift = SHIFT[measure]
-        while begin < end:
-            border = min(end, begin - begin % INTERVAL + INTERVAL)
-            self._intervals.add(begin, place, sign * ((border - begin) << shift), None, sign)
-            begin = border
+        for start, border in quarters(begin, end):
+            self._intervals.add(start, place, sign * ((border - start) << shift), None, sign)
 
     @property
     def pending(self) -> bool:

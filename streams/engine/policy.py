@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -35,6 +36,18 @@ class QueuePolicy(Struct, frozen=True, kw_only=True):
     """None is always open."""
     channels: tuple[str, ...] = ("call",)
     """Those in which the queue is shown before anything happened in it."""
+
+
+def quarters(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a stretch of time that lie in one interval each (microseconds).
+
+    >>> list(quarters(INTERVAL - 1, 2 * INTERVAL)) == [(INTERVAL - 1, INTERVAL), (INTERVAL, 2 * INTERVAL)]
+    True
+    """
+    while begin < end:
+        border = min(end, begin - begin % INTERVAL + INTERVAL)
+        yield begin, border
+        begin = border
 
 
 class Retention(Struct, frozen=True, kw_only=True):
@@ -109,6 +122,10 @@ class Days:
         if known is None:
             known = self._of[quarter] = self._find(quarter)
         return known
+
+    def start(self, day: date) -> int:
+        """Return the midnight with which a day begins, in microseconds."""
+        return self._midnight(datetime.combine(day, time()))
 
     def hour(self, time_us: int) -> str:
         """Return the hour of the local clock, "00" to "23".

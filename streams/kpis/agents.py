@@ -11,7 +11,7 @@ from typing import NamedTuple
 from schemas.panes import AgentNow
 from streams.engine.agents import LONGEST_STATE, MEASURE
 from streams.engine.measures import SHIFT
-from streams.engine.policy import INTERVAL
+from streams.engine.policy import quarters
 from streams.engine.slices import Slice
 from streams.kpis.query import Query, asked
 
@@ -58,10 +58,7 @@ class Told:
     def quarters(self, begin: int, until: int) -> Iterator[tuple[int, int]]:
         """Yield the time of the state that goes on as panes would hold it: start and bundle, quarter of an hour by quarter."""
         begin, until = max(begin, self.started), min(until, self.started + LONGEST_STATE)
-        while begin < until:
-            border = min(until, begin - begin % INTERVAL + INTERVAL)
-            yield begin, self.time(begin, border)
-            begin = border
+        yield from ((start, self.time(start, border)) for start, border in quarters(begin, until))
 
     def _before(self, time: int) -> int:
         """Return the bundle of all recent states up to a time."""

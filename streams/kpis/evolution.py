@@ -104,7 +104,7 @@ def periods(unit: Unit, time_us: int, zone: str) -> Periods:
     first = _first(unit, datetime.fromtimestamp(time_us // SECOND, UTC).astimezone(days.zone).date())
 
     def span(begin: date) -> Span:
-        return _midnight(days, begin), _midnight(days, _next(unit, begin))
+        return days.start(begin), days.start(_next(unit, begin))
 
     previous = _first(unit, first - timedelta(days=1))
     if unit == "year":
@@ -125,8 +125,7 @@ def evolution(figures: Figures, query: Query, of: Periods, kpis: Collection[str]
     """
     now, previous = _known(figures, query, of.now), _known(figures, query, of.previous)
     if not now.rows:
-        seen = " to ".join(map(rfc3339, of.now))
-        message = f"period: seen {seen}, expected one whose first day is known"
+        message = f"at: expected a time in a period whose first day is known, and not in that from {' to '.join(map(rfc3339, of.now))}"
         raise InputError(message)
     year_before = None if of.year_before is None else _known(figures, query, of.year_before)
     return [
@@ -169,11 +168,6 @@ def _next(unit: Unit, first: date) -> date:
     return first + timedelta(days=7 if unit == "week" else 1)
 
 
-def _midnight(days: Days, day: date) -> int:
-    noon = datetime(day.year, day.month, day.day, 12, tzinfo=days.zone)
-    return days.around(round(noon.timestamp()) * SECOND)[0]
-
-
 def _known(figures: Figures, query: Query, span: Span) -> _Known:
     begin, end = span
     first = figures.first_us
@@ -205,8 +199,8 @@ def _interval(kpi: Kpi, now: Figure, before: Figure, counts: _Counts, counts_bef
     if now.value is None or before.value is None:
         return None
     if kpi.histograms and kpi.quantile is not None:
-        of = noise.of_quantiles(kpi.quantile)
-        return of(merged(counts, kpi.histograms), merged(counts_before, kpi.histograms))
+        names = kpi.histograms
+        return noise.of_quantiles(kpi.quantile, merged(counts, names), merged(counts_before, names))
     if kpi.unit == "count" and kpi.denominator is None and kpi.crediting != "now":
         return noise.of_counts(now.value, before.value)
     if kpi.unit == "ratio" and _is_share(now) and _is_share(before) and kpi.crediting != "CLIP":

@@ -6,7 +6,7 @@ they are not, and the true interval is wider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import floor, sqrt
 from typing import Final, NamedTuple
 
@@ -68,14 +68,10 @@ def of_means(now: Mapping[int, int], before: Mapping[int, int]) -> Interval | No
     return Interval(first[0] - second[0] - half, first[0] - second[0] + half)
 
 
-def of_quantiles(q: float) -> Callable[[Mapping[int, int], Mapping[int, int]], Interval | None]:
-    """Return what gives the interval of a difference of two ``q``-quantiles, from the ranks that bound each (David and Nagaraja 2003, 7.1)."""
-
-    def interval(now: Mapping[int, int], before: Mapping[int, int]) -> Interval | None:
-        first, second = _quantile(now, q), _quantile(before, q)
-        return None if first is None or second is None else _of_both(*first, *second)
-
-    return interval
+def of_quantiles(q: float, now: Mapping[int, int], before: Mapping[int, int]) -> Interval | None:
+    """Return the interval of a difference of two ``q``-quantiles, from the ranks that bound each (David and Nagaraja 2003, 7.1)."""
+    first, second = _quantile(now, q), _quantile(before, q)
+    return None if first is None or second is None else _of_both(*first, *second)
 
 
 def _of_both(now: float, of_now: Interval, before: float, of_before: Interval) -> Interval:

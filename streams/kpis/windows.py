@@ -66,7 +66,7 @@ def _next(time_us: int, every: str, zone: str) -> int:
         seconds = local.minute * 60 + local.second
         return (time_us // SECOND - seconds) * SECOND + HOUR
     if every == "1mo":
-        first = (local.replace(day=1) + timedelta(days=32)).replace(day=1, hour=12)
-        return Days(zone).around(round(first.timestamp()) * SECOND)[0]
+        first = (local.date().replace(day=1) + timedelta(days=32)).replace(day=1)
+        return Days(zone).start(first)
     message = f"every: seen {every!r}, expected one of {', '.join(EVERY)}"
     raise ValueError(message)
