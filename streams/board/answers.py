@@ -28,12 +28,15 @@ class GoneError(Exception):
     """Who asked has gone."""
 
 
-def rows(feed: Feed[Figures], asked: Asked, query: Query, gone: Callable[[], bool]) -> list[Row]:
+def rows(feed: Feed[Figures], asked: Asked, *, live: bool, gone: Callable[[], bool]) -> list[Row]:
     """Return the rows, none for a queue or channel that nobody has heard of.
 
     The lock is let go every `_HELD` seconds: a question about years must not hold up the wallboard. So the newest stretches, which
     still change, come first, under the lock of the growth since all of them.
     """
+    query = Query(
+        asked.start_us, asked.end_us, asked.every, asked.by, asked.channel, asked.queue, live=live, now_us=asked.now_us
+    )
     until = time.monotonic() + PATIENCE
     found: list[list[Row]] = []
     with feed.lock:
@@ -46,7 +49,7 @@ def rows(feed: Feed[Figures], asked: Asked, query: Query, gone: Callable[[], boo
         if asked.window is not None:
             spans = zones.spans(asked.window, query, figures)
         stretches = _stretches(spans)
-        growth: Mapping[int, Any] = _told(figures.growth, [stretch.end for stretch in stretches])
+        growth: Mapping[int, Any] = told(figures.growth, [stretch.end for stretch in stretches])
         waited = _waiting(figures)
         _some(figures, stretches, growth, {}, found)
     while stretches:
@@ -119,7 +122,7 @@ def _some(
         for place, change in since.items():
             known = grown.get(place, 0)
             grown[place] = None if known is None else known + change
-        found.append(_told(_rows_of, figures, stretch, grown))
+        found.append(told(_rows_of, figures, stretch, grown))
         if time.monotonic() > until:
             return
 
@@ -133,7 +136,7 @@ def _waiting(figures: Figures) -> dict[Place, int]:
     return {(place.channel, place.queue): place.count for place in figures.waiting()}
 
 
-def _told(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+def told(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     """Do what may find that a question is none, and tell it as a wrong parameter."""
     try:
         return work(*given, **named)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -120,7 +120,12 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.setdefault("Cache-Control", "no-store")
 
 
+T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class LoadingError(Exception):
+    """The figures are not complete yet."""
 
 
 @web.middleware
@@ -129,6 +134,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except BadRequestError as error:
         return _problem(400, str(error), parameter=error.parameter, seen=error.seen, expected=error.expected)
+    except LoadingError:
+        return _loading(request.app[VIEW])
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -185,10 +192,7 @@ def _static() -> Handler:
 async def _kpis(request: web.Request) -> web.StreamResponse:
     view = request.app[VIEW]
     question = asked(_given(request), view.now_us(), view.zone_of)
-    if not view.feed.ready:
-        return _loading(view)
-    async with request.app[QUESTIONS]:
-        answer = await asyncio.to_thread(view.answer, question, lambda: _has_gone(request))
+    answer = await _answered(request, lambda: view.answer(question, lambda: _has_gone(request)))
     if question.format == "json":
         pieces = outputs.json_pieces(answer, answer.rows)
         return await _sent(request, pieces, len(answer.rows), {"Content-Type": "application/json; charset=utf-8"})
@@ -203,19 +207,21 @@ async def _kpis(request: web.Request) -> web.StreamResponse:
 async def _evolution(request: web.Request) -> web.StreamResponse:
     view = request.app[VIEW]
     question = evolution_asked(_given(request), view.now_us(), view.zone_of)
-    if not view.feed.ready:
-        return _loading(view)
-    async with request.app[QUESTIONS]:
-        return _json(await asyncio.to_thread(view.evolution, question))
+    return _json(await _answered(request, lambda: view.evolution(question)))
 
 
 async def _ranking(request: web.Request) -> web.StreamResponse:
     view = request.app[VIEW]
     question = ranking_asked(_given(request), view.now_us(), view.zone_of)
-    if not view.feed.ready:
-        return _loading(view)
+    return _json(await _answered(request, lambda: view.ranking(question, lambda: _has_gone(request))))
+
+
+async def _answered(request: web.Request, answer: Callable[[], T]) -> T:
+    """Work an answer out in a thread, when the figures are complete and it is its turn."""
+    if not request.app[VIEW].feed.ready:
+        raise LoadingError
     async with request.app[QUESTIONS]:
-        return _json(await asyncio.to_thread(view.ranking, question, lambda: _has_gone(request)))
+        return await asyncio.to_thread(answer)
 
 
 async def _sent(

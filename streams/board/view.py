@@ -36,7 +36,6 @@ from streams.board.messages import (
 )
 from streams.board.parameters import Asked, AskedEvolution, BadRequestError
 from streams.engine.policy import SECOND, Policy
-from streams.errors import InputError
 from streams.kpis import zones
 from streams.kpis.evolution import evolution
 from streams.kpis.figures import Figures, Query, WaitingNow
@@ -84,17 +83,7 @@ class View:
         has gone.
         """
         live = asked.window is not None
-        query = Query(
-            asked.start_us,
-            asked.end_us,
-            asked.every,
-            asked.by,
-            asked.channel,
-            asked.queue,
-            live=live,
-            now_us=asked.now_us,
-        )
-        rows = answers.rows(self.feed, asked, query, gone)
+        rows = answers.rows(self.feed, asked, live=live, gone=gone)
         with self.feed.lock:
             watermark = self.feed.figures.watermark_us
         sums = [ledger(row.channel, row.queue, row.kpis) for row in rows] if asked.by in {None, "queue"} else []
@@ -111,19 +100,13 @@ class View:
         """Return how KPIs evolved; raises `BadRequestError` when the figures cannot tell."""
         query = Query(0, 0, "all", asked.by, asked.channel, asked.queue)
         with self.feed.lock:
-            try:
-                found = evolution(self.feed.figures, query, asked.periods, asked.kpis)
-            except InputError as error:
-                raise BadRequestError("at", None, str(error).partition("expected ")[2]) from error
+            found = answers.told(evolution, self.feed.figures, query, asked.periods, asked.kpis)
         zone = self.zone_of(asked.queue)
         return Evolved(zone, local(self.now_us(), zone), found)
 
     def ranking(self, asked: Asked, gone: Callable[[], bool] = lambda: False) -> Ranking:
         """Return the order of agents; raises as `answer` does."""
-        query = Query(
-            asked.start_us, asked.end_us, asked.every, asked.by, asked.channel, asked.queue, now_us=asked.now_us
-        )
-        rows = answers.rows(self.feed, asked, query, gone)
+        rows = answers.rows(self.feed, asked, live=False, gone=gone)
         zone = self.zone_of(asked.queue)
         return Ranking(
             zone, local(asked.start_us, zone), local(asked.end_us, zone), local(asked.now_us, zone), WEIGHTS, MINIMUM,
