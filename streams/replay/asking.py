@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from streams.broker.topics import TopicSet
+from streams.configuration import load as load_settings
 from streams.engine.policy import DAY, SECOND, Policy
 from streams.errors import InputError
 from streams.kpis.figures import Query
@@ -78,6 +79,20 @@ def range_options(command: F) -> F:
         click.option("--to", "end", metavar="TIME", help="End before this time; default: after the last event."),
     )
     return source_options(_decorated(command, given))
+
+
+def config_option(name: str) -> Callable[[F], F]:
+    """Return the option `--config` of the command of that name; `settings_of` reads it."""
+    return click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help=f"Settings file, instead of the one before `{name}`.",
+    )
+
+
+def settings_of(load: Callable[[], Settings], config: Path | None) -> Settings:
+    """Return what a command runs with: its own settings file, if it was given one."""
+    return load() if config is None else load_settings(config, os.environ)
 
 
 def source_options(command: F) -> F:

@@ -5,7 +5,6 @@ It reads events and writes files, nothing else: no group, no topic and no state 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +14,10 @@ import click
 
 from streams.broker.topics import TopicSet
 from streams.cli import INTERRUPTED
-from streams.configuration import load as load_settings
 from streams.errors import ConfigurationError, InputError
 from streams.kpis.windows import zone_of
 from streams.replay import compare, exposition, outputs, parquet
-from streams.replay.asking import Wanted, counting, fail_for_garbage, options, range_of
+from streams.replay.asking import Wanted, config_option, counting, fail_for_garbage, options, range_of, settings_of
 from streams.replay.atomic import written
 from streams.replay.counted import Counted
 from streams.replay.progress import shown
@@ -52,11 +50,7 @@ class Target(NamedTuple):
     help="Write here, whole or not at all; progress is kept beside it until then.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Default: as the file is called, else a table.")
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Settings file, instead of the one before `replay`.",
-)
+@config_option("replay")
 @click.option(
     "--into", metavar="TOPIC", help="Send the events of the range into this topic again, instead of counting them."
 )
@@ -99,19 +93,17 @@ def command(  # noqa: PLR0913 - a parameter an option
             raise click.UsageError(
                 "--into: sends events, and writes no figures; expected it without --output, --format and --compare"
             )
-        _republish(
-            load() if config is None else load_settings(config, os.environ), Wanted(**given), into, Pace(speed, shift)
-        )
+        _republish(settings_of(load, config), Wanted(**given), into, Pace(speed, shift))
         return
     target = _target(form, output, compare.FORMATS if comparing else FORMATS)
     wanted = Wanted(**given, reach=exposition.REACH if target.form == "openmetrics" else 0)
     if comparing and config is None:
         raise click.UsageError("--compare: expected --config with the settings to compare with")
-    settings = load() if config is None or comparing else load_settings(config, os.environ)
+    settings = settings_of(load, None if comparing else config)
     try:
         if comparing:
             assert config is not None
-            _compare(settings, load_settings(config, os.environ), wanted, target)
+            _compare(settings, settings_of(load, config), wanted, target)
         else:
             _replay(settings, wanted, target)
     except KeyboardInterrupt:

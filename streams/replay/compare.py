@@ -20,7 +20,7 @@ from rich.text import Text
 from schemas.rows import Figure, Row
 from streams.kpis.outputs import as_json, safe
 from streams.kpis.registry import BY_ID
-from streams.replay.outputs import cell, local, show_whole
+from streams.replay.outputs import cell, difference, local, show_whole
 
 FORMATS: Final = ("table", "json", "csv")
 LOCAL: Final = frozenset({"1d", "1mo"})
@@ -130,21 +130,17 @@ def _cells(change: Change, zone: str) -> list[str]:
     before, after = (cell(figure) if figure else "--" for figure in (change.before, change.after))
     if before == after:  # the parts differ, or less than is shown
         before, after = (_fraction(figure) or text for figure, text in ((change.before, before), (change.after, after)))
-    return [local(change.start, zone), who or "total", BY_ID[change.kpi].name, before, after, _difference(change)]
+    return [
+        local(change.start, zone),
+        who or "total",
+        BY_ID[change.kpi].name,
+        before,
+        after,
+        difference(change.difference, BY_ID[change.kpi].unit),
+    ]
 
 
 def _fraction(figure: Figure | None) -> str:
     if figure is None or figure.numerator is None:
         return ""
     return f"{figure.numerator:,g}" + ("" if figure.denominator is None else f" / {figure.denominator:,g}")
-
-
-def _difference(change: Change) -> str:
-    """Return by how much a value changes; ratios in percentage points."""
-    difference = change.difference
-    if difference is None:
-        return "--"
-    unit = BY_ID[change.kpi].unit
-    if unit == "ratio":
-        return f"{100 * difference:+.1f} pp"
-    return f"{difference:+,.1f} s" if unit == "s" else f"{difference:+,g}"

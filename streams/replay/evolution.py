@@ -23,7 +23,7 @@ from streams.kpis.times import TimeError, moment
 from streams.kpis.windows import zone_of
 from streams.replay.asking import Wanted, counting, fail_for_garbage, source_options
 from streams.replay.atomic import written
-from streams.replay.outputs import cell, local, show_whole
+from streams.replay.outputs import cell, difference, local, show_whole
 from streams.settings import Settings
 
 FORMATS: Final = ("table", "json", "csv")
@@ -131,26 +131,13 @@ def _cells(compared: Compared) -> list[str]:
     interval = (
         ""
         if compared.low is None or compared.high is None
-        else f"{_change(compared.low, unit)} to {_change(compared.high, unit)}"
+        else f"{difference(compared.low, unit)} to {difference(compared.high, unit)}"
     )
     return [
         cell(compared.figure),
-        _change(compared.difference, unit) + ("*" if compared.noise is False else ""),
+        difference(compared.difference, unit) + ("*" if compared.noise is False else ""),
         interval,
     ]
-
-
-def _change(value: float | None, unit: str) -> str:
-    """Return a change as people read it; of ratios in percentage points.
-
-    >>> _change(-0.0123, "ratio"), _change(12, "count"), _change(4.26, "s"), _change(None, "s")
-    ('-1.2 pp', '+12', '+4.3 s', '--')
-    """
-    if value is None:
-        return "--"
-    if unit == "ratio":
-        return f"{100 * value:+.1f} pp"
-    return f"{value:+.1f} s" if unit == "s" else f"{value:+,.0f}"
 
 
 def write(file: IO[bytes], form: str, found: Sequence[Evolution]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,13 +11,12 @@ import click
 
 from schemas.rows import Figure
 from streams.broker.topics import TopicSet
-from streams.configuration import load as load_settings
 from streams.engine.partition import Record
 from streams.kpis.figures import Query
 from streams.kpis.outputs import as_json
 from streams.kpis.registry import BY_ID, Kpi
 from streams.kpis.windows import zone_of
-from streams.replay.asking import Wanted, counting, range_of, range_options
+from streams.replay.asking import Wanted, config_option, counting, range_of, range_options, settings_of
 from streams.replay.counted import Counted
 from streams.replay.explaining import Credit, Explained, Explaining, Explanation, Fact, Found
 from streams.replay.outputs import cell, clock, local
@@ -37,11 +35,7 @@ _KPIS: Final = tuple(kpi.id for kpi in BY_ID.values() if "entry_point" in kpi.br
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format."
 )
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Settings file, instead of the one before `explain`.",
-)
+@config_option("explain")
 @click.pass_obj
 def command(load: Callable[[], Settings], /, kpi: str, form: str, config: Path | None, **given: Any) -> None:
     """List the contacts behind a figure's numerator and denominator: their events, where they lie, and what each was credited.
@@ -51,7 +45,7 @@ def command(load: Callable[[], Settings], /, kpi: str, form: str, config: Path |
 
     Example: centralita explain --kpi abandonment_rate --queue sales --from 2026-03-02T09:00 --to 2026-03-02T09:15
     """
-    settings = load() if config is None else load_settings(config, os.environ)
+    settings = settings_of(load, config)
     wanted = Wanted(every="all", by=None, **given)
     zone = zone_of(settings.policy, wanted.queue)
     with counting(settings, wanted, zone) as counted:

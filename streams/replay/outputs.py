@@ -175,6 +175,21 @@ def cell(figure: Figure) -> str:
     return f"{round(figure.value):,}"
 
 
+def difference(value: float | None, unit: str) -> str:
+    """Return by how much a figure differs, as people read it; ratios in percentage points.
+
+    >>> difference(-0.0123, "ratio"), difference(12, "count"), difference(4.26, "s"), difference(0.3, "score"), difference(None, "s")
+    ('-1.2 pp', '+12', '+4.3 s', '+0.3', '--')
+    """
+    if value is None:
+        return "--"
+    if unit == "ratio":
+        return f"{100 * value:+.1f} pp"
+    if unit == "s":
+        return f"{value:+,.1f} s"
+    return f"{value:+,.0f}" if unit == "count" else f"{value:+,g}"
+
+
 def _caption(policy: Policy, zone: str, watermark_us: int) -> str:
     limits = policy.defaults
     own = f"; {', '.join(policy.queues)}: their own" if policy.queues else ""

@@ -6,17 +6,15 @@ same way, for files and everything else that becomes of a past.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from streams.configuration import load as load_settings
 from streams.kpis.windows import zone_of
 from streams.replay import outputs
-from streams.replay.asking import Wanted, counting, fail_for_garbage, options, range_of
+from streams.replay.asking import Wanted, config_option, counting, fail_for_garbage, options, range_of, settings_of
 from streams.replay.atomic import written
 from streams.settings import Settings
 
@@ -31,11 +29,7 @@ from streams.settings import Settings
     show_default=True,
     help="json is one row a line.",
 )
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Settings file, instead of the one before `report`.",
-)
+@config_option("report")
 @click.pass_obj
 def command(load: Callable[[], Settings], /, form: str, config: Path | None, **given: Any) -> None:
     """Compute figures of files (one JSON event a line, also .gz and .xz, `-` is standard input), or of a range of the topic.
@@ -47,7 +41,7 @@ def command(load: Callable[[], Settings], /, form: str, config: Path | None, **g
 
     Example: centralita report --from 2026-03-02 --to 2026-03-03 --every 1h --format csv
     """
-    settings = load() if config is None else load_settings(config, os.environ)
+    settings = settings_of(load, config)
     wanted = Wanted(**given)
     zone = zone_of(settings.policy, wanted.queue)
     with counting(settings, wanted, zone) as counted:
