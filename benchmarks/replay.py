@@ -52,7 +52,7 @@ def alone(events: int) -> Took:
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)  # as a replay's process does
-    partition = Partition(0, kept(Policy(), None))
+    partition = Partition(0, kept(Policy()))
     began, before = time.perf_counter(), time.process_time()
     for at in range(0, len(taken), FLUSH_EVERY):
         partition.process(taken[at : at + FLUSH_EVERY])

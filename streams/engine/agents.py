@@ -122,8 +122,10 @@ class Agents:
 
     def _place(self, name: str, queues: tuple[str, ...]) -> int:
         """Return the place of an agent: its own slice, that of everybody, and those of its queues."""
-        own, everybody = Slice(None, None, "agent", name), Slice(None, None)
-        return self._slices.group([own, everybody, *(Slice(None, queue) for queue in dict.fromkeys(queues))])
+        places = [Slice(None, None), *(Slice(None, queue) for queue in dict.fromkeys(queues))]
+        if "agent" in self._slices.breakdowns:
+            places.insert(0, Slice(None, None, "agent", name))
+        return self._slices.group(places)
 
     @property
     def pending(self) -> bool:

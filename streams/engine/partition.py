@@ -7,7 +7,7 @@ records taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -37,7 +37,7 @@ from streams.engine.records import (
     split_contact_key,
     split_page_key,
 )
-from streams.engine.slices import Slices
+from streams.engine.slices import BREAKDOWNS, Slices
 
 __all__ = ["Changes", "Partition", "PolicyChangedError", "Record", "Refusal", "StateCorruptError"]
 
@@ -46,9 +46,9 @@ _CHANNELS: Final = {name: name[:4] for name in TYPE_NAMES.values() if name.start
 
 
 class Partition:
-    """What is known from the records of one partition so far."""
+    """What is known from the records of one partition so far; of the breakdowns of its panes only those asked for."""
 
-    def __init__(self, number: int, policy: Policy) -> None:
+    def __init__(self, number: int, policy: Policy, breakdowns: Collection[str] = BREAKDOWNS) -> None:
         self.number = number
         self.policy = policy
         self.offset = 0
@@ -59,7 +59,7 @@ class Partition:
         self.counted = 0
         self.duplicate = 0
         self.refused: dict[Reason, int] = {}
-        self._slices = Slices()
+        self._slices = Slices(breakdowns)
         self._panes = Panes(policy, self._slices)
         self._agents = Agents(self._panes, self._slices)
         self._contributions = Contributions(policy, self._panes, self._slices)

@@ -5,7 +5,7 @@ A number indexes faster than a tuple of names; the table of names is kept per pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -32,11 +32,14 @@ class Slice(NamedTuple):
 class Slices:
     """Numbers for slices, and for groups of them that are always credited together, as they are first seen.
 
+    ``breakdowns`` are those that places have: a replay that asks for one has no need of the others.
+
     A credit names its place: the group of a visit (the queue and all its traits), or that and the group of who answered it, in one
     integer. Only a flush looks at the slices in it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, breakdowns: Collection[str] = BREAKDOWNS) -> None:
+        self.breakdowns = breakdowns
         self._numbers: dict[Slice, int] = {}
         self._groups: dict[tuple[int, ...], int] = {}
         self._visits: dict[tuple[str, str, tuple[str | None, ...]], int] = {}
@@ -73,7 +76,7 @@ class Slices:
         if known is None:
             pairs = zip(TRAITS, traits, strict=False)
             known = self._visits[key] = self.group(
-                [Slice(channel, queue), *(Slice(channel, queue, *pair) for pair in pairs if pair[1] is not None)], 1
+                [Slice(channel, queue), *self._broken_down(channel, queue, pairs)], 1
             )
         return known
 
@@ -83,9 +86,16 @@ class Slices:
         known = self._people.get(key)
         if known is None:
             pairs = (("agent", agent), ("level", level))
-            names = [Slice(channel, queue, *pair) for pair in pairs if pair[1] is not None]
-            known = self._people[key] = self.group(names, int(agent is not None)) << WHO if names else 0
+            names = list(self._broken_down(channel, queue, pairs))
+            known = self._people[key] = (
+                self.group(names, sum(name.breakdown == "agent" for name in names)) << WHO if names else 0
+            )
         return known
+
+    def _broken_down(self, channel: str, queue: str, pairs: Iterable[tuple[str, str | None]]) -> Iterator[Slice]:
+        for breakdown, value in pairs:
+            if value is not None and breakdown in self.breakdowns:
+                yield Slice(channel, queue, breakdown, value)
 
 
 def spread(place: int, groups: list[tuple[int, ...]]) -> tuple[int, ...]:

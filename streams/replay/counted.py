@@ -13,7 +13,7 @@ from streams.engine.policy import EVERYTHING, INTERVAL, SECOND, Policy
 from streams.kpis.figures import Figures
 from streams.replay.crew import Crew
 from streams.replay.journal import Example, frames
-from streams.replay.shard import MOST_EXAMPLES, Summary, Task, wanted
+from streams.replay.shard import MOST_EXAMPLES, Summary, Task
 from streams.replay.work import Plan
 
 
@@ -71,14 +71,12 @@ def gather(crew: Crew, task: Task, summaries: Sequence[Summary], found: Counted,
 
 def _load(task: Task, number: int, found: Counted) -> None:
     """Take the figures and examples of a journal."""
-    asked = wanted(task.by)
     for frame in frames(task.journal(number)):
         found.examples += frame.examples[: MOST_EXAMPLES - len(found.examples)]
         for key, value in frame.kpis:
-            if asked(key):
-                found.figures.load(number, key, value)
-                if value is not None and key.startswith(PANE):
-                    _, length, start, _ = key.split(b",", 3)
-                    begin = int(start) * SECOND
-                    found.first = begin if found.first is None else min(found.first, begin)
-                    found.last = max(found.last or 0, begin + int(length) * SECOND)
+            found.figures.load(number, key, value)
+            if value is not None and key.startswith(PANE):
+                _, length, start, _ = key.split(b",", 3)
+                begin = int(start) * SECOND
+                found.first = begin if found.first is None else min(found.first, begin)
+                found.last = max(found.last or 0, begin + int(length) * SECOND)

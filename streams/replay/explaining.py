@@ -117,7 +117,7 @@ class Explaining:
         self._contacts: dict[tuple[bytes, str], _Contact] = {}
         # Whatever lateness decides has been decided before it.
         patient = structs.replace(policy, retention=EVERYTHING, lateness=UNLIMITED)
-        self._engine = Partition(0, patient)
+        self._engine = Partition(0, patient, {_BY})
         self._taken = 0
         self._pseudonyms = Pseudonyms(secret or secrets.token_hex())
 

@@ -58,7 +58,7 @@ def _count(paths: Sequence[str], policy: Policy, by: str | None, work: Work, bar
     counted = Counted(figures_of(policy))
     plan = work.plan
     assert plan is not None
-    task = Task(kept(policy, by), by, str(work.folder), work.resumable)
+    task = Task(kept(policy), by, str(work.folder), work.resumable)
     jobs = [FedJob(task, number, plan.ordered, plan.now_us) for number in range(plan.processes)]
     with Crew(fed, jobs) as crew:
         _distribute(paths, crew, len(jobs), counted, bar)

@@ -6,14 +6,13 @@ which the parent reads the figures and a later run goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from schemas.dead_letters import Reason
-from schemas.panes import PANE
 from streams.engine.partition import Partition, Record, Refusal
 from streams.engine.policy import DAY, EVERYTHING, Policy
 from streams.engine.slices import BREAKDOWNS
@@ -57,31 +56,9 @@ class Summary(NamedTuple):
     partitions: list[int]
 
 
-def kept(policy: Policy, by: str | None) -> Policy:
-    """Return the policy of a report: every interval is kept, broken down only as long as the engine needs unless asked by that.
-
-    >>> kept(Policy(), None).retention.intervals is None, kept(Policy(), "agent").retention == EVERYTHING
-    (True, True)
-    """
-    if by in BREAKDOWNS or policy.lateness >= UNLIMITED:
-        return replace(policy, retention=EVERYTHING)
-    return replace(policy, retention=replace(EVERYTHING, breakdowns=2 * policy.lateness + DAY))
-
-
-def wanted(by: str | None) -> Callable[[bytes], bool]:
-    """Return what tells by its key whether a record is for rows by this.
-
-    >>> wanted("agent")(b'["pane",900,0,"call","sales","level","2"]'), wanted(None)(b'["partition"]')
-    (False, True)
-    """
-    own = b",null,null]"
-    broken_down = f',"{by}",'.encode() if by in BREAKDOWNS else None
-
-    def of(key: bytes) -> bool:
-        pane = key.startswith(PANE)
-        return not pane or key.endswith(own) or (broken_down is not None and broken_down in key)
-
-    return of
+def kept(policy: Policy) -> Policy:
+    """Return the policy of a report: every interval is kept."""
+    return replace(policy, retention=EVERYTHING)
 
 
 class Shard:
@@ -90,7 +67,6 @@ class Shard:
     def __init__(self, task: Task, *, ordered: bool = False) -> None:
         self._task = task
         self._ordered = ordered
-        self._wanted = wanted(task.by)
         self._partitions: dict[int, Partition] = {}
         self._journals: dict[int, Journal] = {}
         self._examples: dict[int, list[Example]] = {}
@@ -98,7 +74,9 @@ class Shard:
 
     def open(self, number: int) -> int:
         """Begin a partition, or take it up where its journal ends; return the offset of the next record to take."""
-        partition = self._partitions[number] = Partition(number, self._task.policy)
+        partition = self._partitions[number] = Partition(
+            number, self._task.policy, [name for name in BREAKDOWNS if name == self._task.by]
+        )
         path = self._task.journal(number)
         if self._task.resumable and path.exists():
             for frame in frames(path):
@@ -157,9 +135,7 @@ class Shard:
     def _flush(self) -> None:
         for number, partition in self._partitions.items():
             changes = partition.flush()
-            frame = Frame(changes.state, changes.kpis, self._examples[number])
-            if not self._task.resumable:
-                frame = Frame([], [record for record in changes.kpis if self._wanted(record[0])], frame.examples)
+            frame = Frame(changes.state if self._task.resumable else [], changes.kpis, self._examples[number])
             if any(frame):
                 self._journals[number].append(frame)
             self._examples[number] = []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from schemas.calls import CallAnswered, CallEnded, CallQueued
 from schemas.events import Event, encode
+from schemas.panes import PANE, Pane, decode_key, decode_value
 from streams.engine.partition import Record
 from streams.engine.policy import Policy
 from streams.replay.journal import Example, Frame, Journal, frames
@@ -65,9 +67,15 @@ def figures(path: Path) -> dict[bytes, object]:
     }
 
 
+def panes(path: Path) -> dict[tuple[Any, ...], Pane]:
+    """Return the panes that a journal has in the end, by key."""
+    last = {key: value for frame in frames(path) for key, value in frame.kpis if key.startswith(PANE)}
+    return {decode_key(key): decode_value("pane", value) for key, value in last.items() if value is not None}
+
+
 def shard(folder: Path) -> Shard:
     folder.mkdir(exist_ok=True)
-    return Shard(Task(kept(Policy(), None), None, str(folder), resumable=True))
+    return Shard(Task(kept(Policy()), None, str(folder), resumable=True))
 
 
 def test_an_engine_goes_on_from_its_journal(tmp_path: Path) -> None:
@@ -101,17 +109,18 @@ def call(number: int, day: float, customer: str) -> list[tuple[bytes, Event]]:
     return [(customer.encode(), event) for event in events]
 
 
-def test_a_customer_back_after_breakdowns_are_let_go_of_leaves_none_behind(tmp_path: Path) -> None:
-    """On the seventh day: the queue's first-contact resolution is taken back, in the breakdowns nothing is left to take it from."""
+@pytest.mark.parametrize(("by", "cuts"), [(None, {None}), ("queue", {None}), ("agent", {None, "agent"})])
+def test_a_replay_breaks_down_by_what_is_asked_alone(tmp_path: Path, by: str | None, cuts: set[str | None]) -> None:
+    """And keeps that of the first day, from which a customer's return on the seventh takes the first-contact resolution back."""
     events = [*call(1, 0, "ana"), *(one for day in range(1, 7) for one in call(10 + day, day, f"other-{day}"))]
-    counting = shard(tmp_path / "days")
+    counting = Shard(Task(kept(Policy()), by, str(tmp_path), resumable=False))
     counting.open(0)
     for offset, (key, event) in enumerate([*events, *call(2, 6.5, "ana")]):
         counting.take(0, [Record(offset, 1_900_000_000_000_000, key, encode(event))])
         counting._flush()
     counting.close(0)
-    found = figures(tmp_path / "days" / "0.journal")
-    first = {key: pane for key, pane in found.items() if key.startswith(b'["pane",900,%d,"call"' % START)}
-    assert list(first) == [b'["pane",900,%d,"call","sales",null,null]' % START]
-    measures = first[b'["pane",900,%d,"call","sales",null,null]' % START]["measures"]
-    assert (measures["resolved_identified"], measures.get("resolved_first_contact", 0)) == (1, 0)
+    first = {key[5]: pane for key, pane in panes(tmp_path / "0.journal").items() if key[1:4] == (900, START, "call")}
+    assert set(first) == cuts
+    for pane in first.values():
+        assert pane.measures["resolved_identified"] == 1
+        assert "resolved_first_contact" not in pane.measures
