@@ -1,4 +1,4 @@
-"""What a simulated center is: its queues, its agents, its callers and its week.
+"""What a simulated center is: its queues and desks, its agents, its callers and its week.
 
 Times are seconds here, as one thinks of them; the simulation turns them into microseconds. A center of `erlang_center` has nothing
 but Poisson arrivals, exponential handling and exponential patience: `erlang.erlang_a` says what it does in the long run.
@@ -44,6 +44,28 @@ class Group(Struct, frozen=True, kw_only=True):
     agents: int
 
 
+class Desk(Struct, frozen=True, kw_only=True):
+    """A queue of chats (channel ``chat``) or of tickets (any other), so many an hour at the busiest time, answered by a crew.
+
+    ``handle`` is the mean of what a chat takes in all, of a ticket what each look at it takes.
+    """
+
+    name: str
+    channel: str
+    crew: str
+    contacts_per_hour: float
+    handle: float
+
+
+class Crew(Struct, frozen=True, kw_only=True):
+    """Agents who write: how many at the busiest time, how many stay when it is quiet, and how many contacts each has at once."""
+
+    name: str
+    agents: int
+    least: int = 0
+    at_once: int = 1
+
+
 class Callers(Struct, frozen=True, kw_only=True):
     """What callers and agents do besides waiting and talking, as shares of the calls concerned."""
 
@@ -82,6 +104,9 @@ class Center(Struct, frozen=True, kw_only=True):
     queues: tuple[Queue, ...]
     groups: tuple[Group, ...]
     callers: Callers = Callers()
+    desks: tuple[Desk, ...] = ()
+    """Where customers write. With any, the center also has what goes with contacts: surveys, feedback, sales, costs and so on."""
+    crews: tuple[Crew, ...] = ()
     start: int = MONDAY_MORNING
     seconds: float | None = None
     time_zone: str = "UTC"
@@ -98,11 +123,13 @@ class Center(Struct, frozen=True, kw_only=True):
         return replace(self, start=start, seconds=seconds)
 
     def larger(self, times: float) -> Center:
-        """Return a center with ``times`` as many calls and agents."""
+        """Return a center with ``times`` as many contacts and agents."""
         return replace(
             self,
             queues=tuple(replace(queue, calls_per_hour=queue.calls_per_hour * times) for queue in self.queues),
             groups=tuple(replace(group, agents=max(1, round(group.agents * times))) for group in self.groups),
+            desks=tuple(replace(desk, contacts_per_hour=desk.contacts_per_hour * times) for desk in self.desks),
+            crews=tuple(replace(crew, agents=max(1, round(crew.agents * times))) for crew in self.crews),
         )
 
     def quicker(self, times: float) -> Center:
@@ -128,8 +155,8 @@ _GROUPS = ("comercial", "comercial", "técnico", "técnico", "administración")
 def demo_center(names: tuple[str, ...] = NAMES, busiest: float = 150.0) -> Center:
     """Return a lively center: a day that rises and falls, shared agents, holds, transfers and customers who come back.
 
-    ``busiest`` is the calls an hour of the first queue at the busiest hour; further queues have fewer. Agents suffice for about one
-    caller in twenty-five to give up.
+    ``busiest`` is the calls an hour of the first queue at the busiest hour; further queues have fewer. Agents are scarce: of 100
+    who call, about 8 give up in the busiest hour and 12 over a week; of twice as many calls and agents 6 and 11.
     """
     queues = tuple(
         Queue(
@@ -161,6 +188,38 @@ def demo_center(names: tuple[str, ...] = NAMES, busiest: float = 150.0) -> Cente
     return Center(
         queues=queues, groups=staffed(again), callers=callers, time_zone="Europe/Madrid", day=OFFICE, week=WEEK
     )
+
+
+def with_all_channels(center: Center) -> Center:
+    """Return the same center with chats and tickets beside its calls, six written contacts to ten calls."""
+    calls = sum(queue.calls_per_hour for queue in center.queues)
+    desks = tuple(
+        Desk(name=name, channel=channel, crew=crew, contacts_per_hour=share * calls, handle=handle)
+        for name, channel, crew, share, handle in _DESKS
+    )
+    loads = {
+        crew: sum(desk.contacts_per_hour * desk.handle / 3600 for desk in desks if desk.crew == crew)
+        for crew in _AT_ONCE
+    }
+    crews = tuple(
+        Crew(name=name, agents=ceil(_LOOKS[name] * on_duty(load) / at_once), least=int(at_once > 1), at_once=at_once)
+        for (name, at_once), load in zip(_AT_ONCE.items(), loads.values(), strict=True)
+    )
+    return replace(center, desks=desks, crews=crews)
+
+
+_DESKS = (
+    ("chat ventas", "chat", "chat", 0.12, 420.0),
+    ("chat soporte", "chat", "chat", 0.10, 600.0),
+    ("correo", "email", "escrito", 0.14, 200.0),
+    ("formulario", "web", "escrito", 0.06, 180.0),
+    ("redes", "social", "escrito", 0.06, 90.0),
+    ("whatsapp", "whatsapp", "escrito", 0.12, 100.0),
+)
+"""Name, channel, crew, contacts to a call, and seconds of handling."""
+_AT_ONCE = {"chat": 3, "escrito": 1}
+_LOOKS = {"chat": 1.1, "escrito": 2.1}
+"""How often a contact is handled: chats come back from another queue, tickets are looked at once more after each reply."""
 
 
 def staffed(queues: tuple[Queue, ...]) -> tuple[Group, ...]:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from heapq import heappop, heappush
-from math import log, prod
+from math import inf, log, prod
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,12 +35,12 @@ class Clockwork:
         self._heap: list[tuple[int, int, Action, Any]] = []
         self._pushed = 0
 
-    def run(self) -> Iterator[Timed]:
-        """Yield the events until nothing is due any more."""
+    def run(self, until: float = inf) -> Iterator[Timed]:
+        """Yield the events of all that is due before a time, by default until nothing is due any more."""
         heap, out = self._heap, self.out
         yield from out
         out.clear()
-        while heap:
+        while heap and heap[0][0] < until:
             now, _, action, subject = heappop(heap)
             action(now, subject)
             if out:
@@ -52,9 +52,26 @@ class Clockwork:
         self._pushed += 1
         heappush(self._heap, (when, self._pushed, action, subject))
 
+    def later(self, when: int, action: Action, subject: Any) -> None:
+        """Do something later unless new contacts do not come by then any more."""
+        if self.goes_on(when):
+            self.at(when, action, subject)
+
     def exponential(self, mean_seconds: float) -> int:
         """Return a stretch of time in microseconds, at least one."""
         return 1 + int(-log(1.0 - self.random()) * mean_seconds * self.second)
+
+    def arrival(self, now: int, per_hour: float, name: str) -> int:
+        """Return when the next contact of a queue comes: Poisson, at a rate that changes on the hour and with incidents."""
+        need = -log(1.0 - self.random())
+        while True:
+            usual = per_hour * self.level(now) / (3600 * self.second)
+            rate = usual * self.factor(now, "arrivals", name)
+            border = self.border(now)
+            if border is None or now + need / rate < border:
+                return now + int(need / rate)
+            need -= rate * (border - now)
+            now = border
 
     def happens(self, share: float) -> bool:
         """Tell whether what happens in a share of the cases does."""

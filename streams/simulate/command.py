@@ -17,7 +17,7 @@ from rich.status import Status
 from schemas.fields import rfc3339
 from streams.broker.topics import TopicSet
 from streams.settings import Settings
-from streams.simulate.center import MONDAY_MORNING, NAMES, Center, demo_center
+from streams.simulate.center import MONDAY_MORNING, NAMES, Center, demo_center, with_all_channels
 from streams.simulate.faults import Faults, Tally, broken
 from streams.simulate.options import Duration, Moment, Queues, traffic_option
 from streams.simulate.outputs import FileOutput, KafkaOutput, Output
@@ -44,6 +44,7 @@ class Options(Struct, frozen=True, kw_only=True):
     start: int | None
     seed: int
     queues: tuple[str, ...]
+    channels: str
     steady: bool
     quiet: bool
     duplicates: float
@@ -70,17 +71,28 @@ class Options(Struct, frozen=True, kw_only=True):
     "--speed", type=click.FloatRange(0), help="Times as fast as the clock, until it is caught up; 0: no waiting."
 )
 @click.option(
-    "--rate", type=click.FloatRange(0.1, 1e6), help="Events a second: a steady day with ever shorter calls and waits."
+    "--rate",
+    type=click.FloatRange(0.1, 1e6),
+    help="Events a second: a steady day with ever shorter contacts and waits.",
 )
 @traffic_option(1.0)
 @click.option(
     "--events", type=click.IntRange(1), help="Stop after so many events (duplicates and garbage not counted)."
 )
-@click.option("--duration", type=Duration(), help="No new calls after so long, such as 90s, 2h or 1d.")
+@click.option("--duration", type=Duration(), help="No new contacts after so long, such as 90s, 2h or 1d.")
 @click.option("--history", type=Duration(), default=0.0, help="First send, at once, what happened so long before now.")
-@click.option("--start", type=Moment(), help="When the first call may come: RFC 3339 with offset.")
+@click.option("--start", type=Moment(), help="When the first contact may come: RFC 3339 with offset.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds and starts give equal events.")
-@click.option("--queues", type=Queues(), default=",".join(NAMES), show_default=True, help="Names, or how many.")
+@click.option(
+    "--queues", type=Queues(), default=",".join(NAMES), show_default=True, help="Of calls: names, or how many."
+)
+@click.option(
+    "--channels",
+    type=click.Choice(("all", "calls")),
+    default="all",
+    show_default=True,
+    help="calls: neither chats, tickets nor what follows from contacts.",
+)
 @click.option("--duplicates", type=_SHARE, default=0.0, help="Share of events sent twice.")
 @click.option("--disorder", type=_SHARE, default=0.0, help="Share of events sent late.")
 @click.option("--losses", type=_SHARE, default=0.0, help="Share of events never sent.")
@@ -90,14 +102,17 @@ class Options(Struct, frozen=True, kw_only=True):
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_obj
 def command(load: Callable[[], Settings], /, **options: object) -> None:
-    """Simulate a contact center: calls with a daily profile, impatient callers, shared agents, transfers, customers who return.
+    """Simulate a contact center: calls, chats and tickets, and what comes of them.
+
+    A daily profile, impatient customers, shared agents, transfers, customers who return through any channel; surveys, complaints, sales,
+    customers who stay or leave, costs. Calls and their agents are the same with and without the other channels.
 
     Without options events are sent when they happen, until Ctrl-C. Without a start, files begin on Monday 2 March 2026, so the same
     options give the same file; Kafka gets what happens now, or with --speed or --events what would have led up to now.
 
     Example: centralita simulate --history 2h
 
-    Example: centralita simulate --events 1000000 --garbage 0.01 --output calls.ndjson.gz
+    Example: centralita simulate --events 1000000 --garbage 0.01 --output events.ndjson.gz
     """
     chosen = Options(**options)  # type: ignore[arg-type]  # click gives each option its type
     run(chosen, _output(chosen, load))
@@ -133,7 +148,10 @@ def run(options: Options, output: Output) -> None:
 
 def plan(options: Options, now: int) -> tuple[Center, Pace]:
     """Return the center, and the pace at which its events are sent, at the time ``now`` (microseconds)."""
-    center = demo_center(options.queues).larger(options.traffic)
+    center = demo_center(options.queues)
+    if options.channels == "all":
+        center = with_all_channels(center)
+    center = center.larger(options.traffic)
     if options.steady:
         center = center.steady()
     if options.rate:

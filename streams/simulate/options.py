@@ -25,7 +25,7 @@ def traffic_option(default: float) -> Callable[[F], F]:
         type=click.FloatRange(0.01, 1e4),
         default=default,
         show_default=True,
-        help="Times as many calls and agents.",
+        help="Times as many contacts and agents.",
     )
 
 

@@ -1,45 +1,52 @@
-r"""A center's calls and agents as a discrete-event simulation: the events that its switch would send, in the order of time.
+"""A center's contacts and agents as a discrete-event simulation: the events that its systems would send, in the order of time.
 
 The same center and seed give the same events, byte for byte. One core makes about 150,000 events a second, and memory grows
-only with the calls in progress and the customers who will call again.
+only with the contacts in progress and the customers who will come again.
 
-    queued ---wait--- answered --talk-- [held - resumed] --talk-- ended ---after-call work--- wrapped_up
-                |                                      \- transferred, and 0.2 s later queued again
-                \- abandoned or flowed_out
+Calls are the same with or without desks: what customers write has chance, agents and a heap of its own, and hears what becomes of calls.
+
+    switch    |--- calls, their agents ----------------------------------------->
+                    | heard                                                        merged by time
+    channels  |--- chats, tickets, surveys, feedback, sales, customers, costs --->
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
-from math import log
 from random import Random
-from typing import Any
 
-from schemas.calls import CallHeld, CallResumed, FlowOutReason, Party
-from schemas.events import Event
-from streams.simulate.agents import Agent, Staff
-from streams.simulate.calls import Call, Caller, attributes
-from streams.simulate.center import Center, Queue
+from streams.simulate.calls import attributes
+from streams.simulate.center import Center
+from streams.simulate.channels import Channels
 from streams.simulate.clockwork import Clockwork
+from streams.simulate.switch import Switch
 from streams.simulate.timed import SECOND, Timed
-
-BETWEEN_QUEUES = 0.2
-MOST_TRANSFERS = 2
-SOON, LATER = 1200.0, 2.5 * 86_400
-"""Seconds, means: a customer who calls again does so soon, or some days later."""
-_FLOW_OUTS: tuple[FlowOutReason, ...] = ("callback", "callback", "voicemail", "timeout", "key")
-_DISPOSITIONS = ("done", "follow up", "sale", "information")
-_ENDINGS: tuple[Party, ...] = ("customer", "customer", "agent")
 
 
 def events(center: Center, seed: int | str) -> Iterator[Timed]:
-    """Yield the center's events; after ``center.seconds`` no new call comes, and those in progress are finished."""
+    """Yield the center's events; after ``center.seconds`` no new contact comes, and calls and chats in progress are finished.
+
+    Tickets stay as they are then: the last of them would be resolved days later.
+    """
+    calls = _calls(center, seed)
+    return _with_channels(calls, Channels(center, seed)) if center.desks else calls
+
+
+def _calls(center: Center, seed: int | str) -> Iterator[Timed]:
     random = Random(f"{seed}")  # noqa: S311 - traffic, no secrets
     clockwork = Clockwork(center, random)
     kinds = [attributes(random) for _ in range(256)] if center.callers.attributes else [()]
-    _Traffic(clockwork, f"{center.start // SECOND:x}{seed}", kinds).begin()
+    Switch(clockwork, f"{center.start // SECOND:x}{seed}", kinds).begin()
     return clockwork.run()
+
+
+def _with_channels(calls: Iterator[Timed], channels: Channels) -> Iterator[Timed]:
+    for timed in calls:
+        yield from channels.run(timed.time_us)
+        yield timed
+        channels.hear(timed)
+    yield from channels.run()
 
 
 def natural_rate(center: Center, sample: int = 20_000) -> float:
@@ -52,157 +59,3 @@ def natural_rate(center: Center, sample: int = 20_000) -> float:
 def at_rate(center: Center, rate: float) -> Center:
     """Return a steady center in such a hurry that it makes ``rate`` events a second."""
     return center.steady().quicker(rate / natural_rate(center))
-
-
-class _Traffic:
-    """What happens to callers and their calls, and when."""
-
-    def __init__(self, clockwork: Clockwork, stamp: str, kinds: Sequence[tuple[Any, ...]]) -> None:
-        self.center = clockwork.center
-        self.callers = clockwork.center.callers
-        self.clockwork = clockwork
-        self.stamp = stamp
-        self.kinds = kinds
-        self.contacts = self.customers = 0
-        self.staff = Staff(clockwork, stamp, self._answer)
-
-    def begin(self) -> None:
-        for queue in self.center.queues:
-            self._await_call(self.center.start, queue)
-
-    # --- callers
-
-    def _await_call(self, now: int, queue: Queue) -> None:
-        """Put the next call of a queue on the heap: Poisson, at a rate that changes on the hour and with incidents."""
-        clockwork = self.clockwork
-        need = -log(1.0 - clockwork.random())
-        while True:
-            usual = queue.calls_per_hour * clockwork.level(now) / (3600 * clockwork.second)
-            rate = usual * clockwork.factor(now, "arrivals", queue.name)
-            border = clockwork.border(now)
-            if border is None or now + need / rate < border:
-                break
-            need -= rate * (border - now)
-            now = border
-        when = now + int(need / rate)
-        if clockwork.goes_on(when):
-            clockwork.at(when, self._call, queue)
-
-    def _call(self, now: int, queue: Queue) -> None:
-        self._await_call(now, queue)
-        kind = self.kinds[int(self.clockwork.random() * len(self.kinds))]
-        if self.clockwork.happens(self.callers.anonymous):
-            caller = Caller(None, kind)
-        else:
-            self.customers += 1
-            caller = Caller(f"u{self.stamp}-{self.customers}", kind)
-        self._arrive(now, (caller, queue))
-
-    def _call_again(self, now: int, returning: tuple[Caller, Queue]) -> None:
-        """Let a customer call again, sooner by day than by night."""
-        clockwork = self.clockwork
-        if clockwork.level(now) < clockwork.random():
-            clockwork.at(now + clockwork.exponential(7200.0), self._call_again, returning)
-        elif clockwork.goes_on(now):
-            self._arrive(now, returning)
-
-    def _arrive(self, now: int, arriving: tuple[Caller, Queue]) -> None:
-        self.contacts += 1
-        self._enqueue(now, Call(f"c{self.stamp}-{self.contacts}", *arriving))
-
-    def _maybe_return(self, now: int, call: Call, share: float) -> None:
-        clockwork = self.clockwork
-        if call.key is call.caller.key and clockwork.happens(share):
-            mean = SOON if clockwork.random() < 0.4 else LATER
-            when = now + clockwork.exponential(mean)
-            if clockwork.goes_on(when):
-                clockwork.at(when, self._call_again, (call.caller, call.queue))
-
-    # --- calls
-
-    def _emit(self, now: int, call: Call, event: Event) -> None:
-        self.clockwork.out.append(Timed(now, call.key, event))
-
-    def _enqueue(self, now: int, call: Call) -> None:
-        queue, clockwork = call.queue, self.clockwork
-        call.since = now
-        self._emit(now, call, call.queued(now))
-        group = self.staff.of[queue.name]
-        agent = group.first_free()
-        if agent:
-            self._answer(now, call, agent)
-            return
-        call.waiting += 1
-        group.waiting.append((call, call.waiting))
-        if queue.patience:
-            clockwork.at(now + clockwork.exponential(queue.patience), self._give_up, (call, call.waiting))
-
-    def _give_up(self, now: int, waiting: tuple[Call, int]) -> None:
-        call, visit = waiting
-        if call.waiting != visit:  # answered long ago
-            return
-        call.waiting += 1
-        if self.clockwork.happens(self.callers.flowed_out):
-            reason = _FLOW_OUTS[int(self.clockwork.random() * len(_FLOW_OUTS))]
-            self._emit(now, call, call.flowed_out(now, reason))
-        else:
-            self._emit(now, call, call.abandoned(now))
-        self._maybe_return(now, call, self.callers.return_unresolved)
-
-    def _answer(self, now: int, call: Call, agent: Agent) -> None:
-        clockwork = self.clockwork
-        call.agent = agent
-        self._emit(now, call, call.answered(now, agent))
-        self.staff.become(now, agent, "busy")
-        handle = call.queue.handle * clockwork.factor(now, "handle", call.queue.name)
-        end = now + clockwork.exponential(handle)
-        if clockwork.happens(self.callers.held) and end - now > 10:
-            begin = now + 1 + int((end - now - 2) * 0.8 * clockwork.random())
-            clockwork.at(begin, self._hold, call)
-            clockwork.at(begin + 1 + int((end - begin - 2) * clockwork.random()), self._resume, call)
-        clockwork.at(end, self._finish, call)
-
-    def _hold(self, now: int, call: Call) -> None:
-        self._emit(now, call, CallHeld(**call.with_agent(now)))
-
-    def _resume(self, now: int, call: Call) -> None:
-        self._emit(now, call, CallResumed(**call.with_agent(now)))
-
-    def _finish(self, now: int, call: Call) -> None:
-        clockwork, agent = self.clockwork, call.agent
-        assert agent is not None
-        several = len(self.center.queues) > 1
-        if several and call.transfers < MOST_TRANSFERS and clockwork.happens(self.callers.transferred):
-            self._transfer(now, call)
-        else:
-            self._end(now, call)
-        if call.queue.wrap_up:
-            self.staff.become(now, agent, "wrap_up")
-            clockwork.at(now + clockwork.exponential(call.queue.wrap_up), self._wrap_up, (call, agent))
-        else:
-            self.staff.freed(now, agent)
-
-    def _end(self, now: int, call: Call) -> None:
-        unresolved = self.clockwork.happens(self.callers.unresolved)
-        ending = _ENDINGS[int(self.clockwork.random() * len(_ENDINGS))]
-        self._emit(now, call, call.ended(now, ending, resolved=False if unresolved else None))
-        again = self.callers.return_unresolved if unresolved else self.callers.return_resolved
-        self._maybe_return(now, call, again)
-
-    def _transfer(self, now: int, call: Call) -> None:
-        call.transfers += 1
-        others = [queue for queue in self.center.queues if queue is not call.queue]
-        to = others[int(self.clockwork.random() * len(others))]
-        self._emit(now, call, call.transferred(now, to))
-        self.clockwork.at(now + 1 + int(BETWEEN_QUEUES * self.clockwork.second), self._enter_next, (call, to))
-
-    def _enter_next(self, now: int, moved: tuple[Call, Queue]) -> None:
-        call, to = moved
-        call.queue = to
-        self._enqueue(now, call)
-
-    def _wrap_up(self, now: int, work: tuple[Call, Agent]) -> None:
-        call, agent = work
-        disposition = _DISPOSITIONS[int(self.clockwork.random() * len(_DISPOSITIONS))]
-        self._emit(now, call, call.wrapped_up(now, agent, disposition))
-        self.staff.freed(now, agent)
