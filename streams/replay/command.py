@@ -160,12 +160,12 @@ def _republish(settings: Settings, wanted: Wanted, into: str, pace: Pace) -> Non
         )
     belongs = Range(start or 0, end if end is not None else now_us + settings.policy.future)
     sender = Sender(settings.kafka, into)
-    sender.check()
+    partitions = sender.check()
     if wanted.files:
         stream = of_files(wanted.files, belongs, now_us)
     else:
         asked = Asked(settings.kafka, topics.events, belongs.start_us, belongs.end_us, 0, wanted.incomplete)
-        stream = of_topic(settings.kafka, topics.events, spans(asked, settings.policy), belongs, settings.policy)
+        stream = of_topic(asked, spans(asked, settings.policy), settings.policy, partitions)
     code = 0
     with shown((belongs.end_us - belongs.start_us) if end is not None else None, "sending") as bar:
         try:

@@ -1,7 +1,7 @@
 """A past stretch sent again into another topic, at its own pace or another, so that wallboard and alerts can be rehearsed on it.
 
-Keys, bytes and headers stay, and so does the order: a record goes to the partition of the number that it was in where the other topic has one, else by its
-key. It is due when its partition's newest event so far is, counted from the first one:
+Keys, bytes and headers stay, and so does the order: a record goes to the partition of the number that it was in where the other topic has as many,
+else by its key, to where a source would send what that customer does next. It is due when its partition's newest event so far is, counted from the first one:
 
     event time   |--a----b-c------------d--|        a late event goes out where it came, not where it belongs
     speed 2      |-a--b-c------d-|
@@ -27,11 +27,13 @@ from streams.engine.policy import SECOND, Policy
 from streams.engine.records import event_of
 from streams.replay.files import Bar
 from streams.replay.reading import Reading, Span, record_of
-from streams.settings import KafkaSettings
+from streams.replay.topic import Asked, count_partitions
 from streams.sources.files import read_events
 from streams.sources.producer import Sender
 
 _LONGEST_PAUSE: Final = 0.1
+_BY_KEY: Final = -1
+"""The partition of a record that has none yet."""
 _TIMES: Final = ("time", "period_start", "period_end")
 """Fields of events that are moments."""
 
@@ -59,14 +61,17 @@ class Pace(NamedTuple):
     shift: bool
 
 
-def of_topic(kafka: KafkaSettings, topic: str, spans: Sequence[Span], wanted: Range, policy: Policy) -> Iterator[Due]:
-    """Yield the records of a range of all partitions as they are due."""
+def of_topic(asked: Asked, spans: Sequence[Span], policy: Policy, partitions: int) -> Iterator[Due]:
+    """Yield the records of a range of all partitions as they are due, for a topic of so many."""
+    wanted = Range(asked.start_us, asked.end_us)
+    stays = partitions == count_partitions(asked)
     with ExitStack() as opened:
         parts = []
         for span in spans:
-            reading = opened.enter_context(closing(Reading(kafka, topic, [span])))
+            reading = opened.enter_context(closing(Reading(asked.kafka, asked.topic, [span])))
             parts.append(_of_partition(reading, wanted, policy))
-        yield from merge(*parts, key=lambda due: due.time_us)
+        for due in merge(*parts, key=lambda due: due.time_us):
+            yield due if stays else due._replace(partition=None)
 
 
 def _of_partition(reading: Reading, wanted: Range, policy: Policy) -> Iterator[Due]:
@@ -105,7 +110,6 @@ def send(
     stream: Iterator[Due], sender: Sender, wanted: Range, pace: Pace, bar: Bar, clock: Callable[[], float] = time.time
 ) -> None:
     """Send records when they are due; the bar is told of events, and of the event time (microseconds) that passes. Blocks."""
-    partitions = sender.check()
     first: int | None = None
     began = shift = 0
     reached = wanted.start_us
@@ -117,7 +121,7 @@ def send(
         if pace.speed:
             _wait(began + round((due.time_us - first) / pace.speed), sender, clock)
         value = moved(due.record.value, shift) if shift else due.record.value
-        number = due.partition if due.partition is not None and due.partition < partitions else -1
+        number = _BY_KEY if due.partition is None else due.partition
         sender.send(due.record.key, value, mark, partition=number, headers=due.headers)
         bar.passed(due.time_us - reached)
         bar.events(1)

@@ -91,6 +91,12 @@ def spans(asked: Asked, policy: Policy) -> list[Span]:
     return found
 
 
+def count_partitions(asked: Asked) -> int:
+    """Return how many partitions the topic has."""
+    with closing(connect(asked.kafka)) as consumer:
+        return len(_partitions(consumer, asked.topic))
+
+
 def _offsets(consumer: Any, asked: Asked, policy: Policy) -> list[Span]:
     begin_us = first_arrival(asked, policy)
     numbers = _partitions(consumer, asked.topic)

@@ -8,6 +8,7 @@ from collections import defaultdict
 import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
+from kafka.partitioner.default import murmur2
 
 from schemas.calls import CallQueued
 from schemas.events import decode, encode
@@ -88,11 +89,11 @@ def test_the_spacing_is_kept_at_another_speed(kafka, topics, rehearsal, replay) 
     assert seen[late[1]] >= first + 1.0
 
 
-@pytest.mark.parametrize(("speed", "partitions_there"), [(60, 4), (0, 2)])
+@pytest.mark.parametrize(("speed", "partitions_there"), [(60, 4), (0, 7)])
 def test_shifted_it_is_of_now_and_nothing_is_ahead_of_the_clock(
     kafka, topics, replay, speed: float, partitions_there: int
 ) -> None:
-    """All times by one constant, so the figures are the same; also where the other topic has fewer partitions, by key."""
+    """All times by one constant, so the figures are the same; where the other topic has more partitions, each key is where a source sends it."""
     other = TopicSet(f"{topics.prefix}-other")
     with admin_client(kafka) as admin:
         other.create(admin, partitions_there)
@@ -106,6 +107,8 @@ def test_shifted_it_is_of_now_and_nothing_is_ahead_of_the_clock(
         event = decode(seen.value)
         assert event.time_us <= (seen.timestamp_ms + 1) * 1_000
         found[event.id] = event.time_us
+        if partitions_there != 4:
+            assert seen.partition == (murmur2(seen.key) & 0x7FFFFFFF) % partitions_there
     shifts = {found[json.loads(value)["id"]] - decode(value).time_us for _, value in events}
     assert len(found) == 31
     assert len(shifts) == 1
