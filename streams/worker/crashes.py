@@ -1,7 +1,7 @@
 """A hook for tests: the process kills itself at a named point. Off unless ``CENTRALITA_CRASH_AT`` is set.
 
 ``CENTRALITA_CRASH_AT=before-commit`` dies there the first time, ``before-commit:5`` the fifth time.
-Points: after-produce, before-commit, after-commit, during-restore, during-rebalance.
+Points: after-produce, before-commit, after-commit, during-restore, during-rebalance, during-switch.
 """
 
 from __future__ import annotations

@@ -40,9 +40,9 @@ from streams.replay.reading import Span
 from streams.replay.shard import UNLIMITED, Task
 from streams.replay.topic import ReadJob, read, shares
 from streams.settings import Settings
-from streams.worker import marker
+from streams.worker import marker, topics
 from streams.worker.store import reader, restore
-from streams.worker.switch import keeping, switch
+from streams.worker.switch import fence, keeping, switch
 
 TIMEOUT = 10.0
 _LOOK_AGAIN = 0.5
@@ -76,6 +76,7 @@ def command(load: Callable[[], Settings], *, yes: bool, wait: float, processes: 
     Example: centralita rebuild --yes
     """
     settings = load()
+    topics.check(settings.kafka)
     admin = AdminClient(confluent(settings.kafka))
     numbers = partitions(admin, TopicSet(settings.kafka.prefix).events)
     group = settings.worker.application_id
@@ -93,9 +94,10 @@ def command(load: Callable[[], Settings], *, yes: bool, wait: float, processes: 
         task = Task(settings.policy, None, folder, resumable=True, now_us=time.time_ns() // 1_000)
         count(settings, task, numbers, processes)
         wait_until_stopped(admin, group, wait)
+        ends = fence(settings, numbers)
         count(settings, task, numbers, processes)  # what has come meanwhile
-        with shown(len(numbers)) as bar:
-            switch(settings, {number: task.journal(number) for number in numbers}, lambda: bar.passed(1))
+        with shown(len(numbers), "switching") as bar:
+            switch(settings, {number: task.journal(number) for number in numbers}, ends, lambda: bar.passed(1))
     delete_group(admin, group)
     click.echo("State and figures are new. Start the workers.")
 

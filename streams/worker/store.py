@@ -1,16 +1,15 @@
 """Exactly once by transactions: one producer a partition, one transaction a commit, its marker the only truth.
 
 Taking a partition has one order: fence (``init_transactions`` ends what the old owner left open), read the ends, restore
-up to them. Restoring first could miss the old owner's last commit. Every error of the producer, an unknown outcome
-included, is one case: `FencedError`, the process ends with its code and starts again from the marker.
-A broker that is away for a few seconds is none: librdkafka goes on trying within the transaction's timeout.
+up to them. Restoring first could miss the old owner's last commit. After any error of the producer (writer.py) the process ends with
+its code and starts again from the marker.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -18,21 +17,23 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
-    Producer,
     TopicPartition,
 )
 
 from streams.broker.topics import TopicSet
 from streams.engine.partition import Changes
-from streams.errors import BrokerError, ConfigurationError, FencedError, RestartError
+from streams.errors import BrokerError, RestartError
 from streams.kafka import confluent
 from streams.settings import Settings
 from streams.worker.crashes import crash_point
 from streams.worker.ends import Ends, hanging
 from streams.worker.letters import Letter
+from streams.worker.writer import Writer
 
 BATCH = 10_000
 """Records asked for at once when restoring: measured above 300,000 a second."""
+REBUILD_PATIENCE = 600.0
+"""Seconds for the one transaction of a rebuild. A broker allows 900 unless told otherwise."""
 HANGING_CURE = "end it with `kafka-transactions.sh abort`, and find out who else writes to our topics"
 _Feed = Callable[[bytes, bytes | None], None]
 _Progress = Callable[[int, int], None]
@@ -45,52 +46,26 @@ class Store:
         self._settings, self._number = settings, number
         self._topics = TopicSet(settings.kafka.prefix)
         self._patience = settings.worker.transaction_timeout
-        self._failed: list[KafkaError] = []
-        self._producer: Producer | None = None
+        self._writer = Writer(settings, transactional_id(settings, number), f"partition {number}", self._patience)
 
     def fence(self) -> None:
         """Become the partition's only writer; whoever was it before can commit nothing more."""
-        self._producer = Producer(self._configuration())
-        # An open transaction of the old owner may take its timeout; the watchdog must not be faster than our own error.
-        patience = min(2 * self._patience, 0.9 * self._settings.worker.progress_timeout)
-        deadline = time.monotonic() + patience
-        self._until(deadline, "start", self._producer.init_transactions)
+        self._writer.fence()
 
     def commit(self, changes: Changes, letters: Sequence[Letter]) -> None:
         """Write everything in one transaction, the marker last; on return it is committed."""
         deadline = time.monotonic() + self._patience
-        self.write(changes, letters, deadline)
-        self.finish(deadline)
-
-    def write(self, changes: Changes, letters: Sequence[Letter], deadline: float) -> None:
-        """Begin a transaction and write everything in it, the marker last; `finish` commits it."""
-        producer = self._open()
-        try:
-            producer.begin_transaction()
-            self._produce(self._topics.kpis, changes.kpis, deadline)
-            self._letters(letters, deadline)
-            self._produce(self._topics.state, changes.state, deadline)
-        except KafkaException as error:
-            raise self._refused(error.args[0], "write") from None
+        self._writer.begin()
+        self._writer.produce(self._topics.kpis, self._number, changes.kpis, deadline)
+        self._writer.letters(self._topics.dead_letters, letters, deadline)
+        self._writer.produce(self._topics.state, self._number, changes.state, deadline)
         crash_point("after-produce")
-        self._flush(deadline)
-
-    def finish(self, deadline: float) -> None:
-        """Commit what was written."""
-        crash_point("before-commit")
-        self._until(deadline, "commit", self._open().commit_transaction)
-        crash_point("after-commit")
-
-    def abort(self) -> None:
-        """Take back what was written, if the broker still lets us; else it does so when the transaction has timed out."""
-        with suppress(KafkaException, FencedError):
-            self._open().abort_transaction(self._patience)
+        self._writer.flush(deadline)
+        self._writer.commit(deadline)
 
     def close(self) -> None:
         """Let go of the producer without waiting for anything."""
-        if self._producer is not None:
-            self._producer.purge()
-            self._producer = None
+        self._writer.close()
 
     def restore(self, state: _Feed, kpis: _Feed, progress: _Progress) -> int:
         """Feed every committed record of both topics, oldest first; return how many there were."""
@@ -106,94 +81,15 @@ class Store:
             raise RestartError(f"partition {self._number}: cannot be taken: {error}") from None
         return end.high
 
-    def _configuration(self) -> dict[str, object]:
-        # request timeout < transaction timeout < session timeout and alarms (settings check the latter).
-        patience = int(self._patience * 1000)
-        return confluent(
-            self._settings.kafka,
-            client_id=f"{self._settings.worker.application_id}-{self._number}",
-            transactional_id=transactional_id(self._settings, self._number),
-            transaction_timeout_ms=patience,
-            message_timeout_ms=patience,
-            request_timeout_ms=max(1000, patience // 3),
-            socket_timeout_ms=max(1000, patience // 3),
-            linger_ms=5,
-            batch_size=1 << 20,
-            batch_num_messages=50_000,
-            compression_type="lz4",
-            queue_buffering_max_messages=1_000_000,
-            queue_buffering_max_kbytes=256 * 1024,
-            message_max_bytes=10_000_000,  # the topic's own limit decides; ours must not be lower
-        ) | {"delivery.report.only.error": True, "on_delivery": self._on_failure}
-
-    def _on_failure(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            self._failed.append(error)
-
-    def _produce(self, topic: str, records: Iterable[tuple[bytes, bytes | None]], deadline: float) -> None:
-        producer, number = self._open(), self._number
-        produce = producer.produce
-        for key, value in records:
-            try:
-                produce(topic, value, key, number)
-            except BufferError:
-                self._drain(deadline)
-                produce(topic, value, key, number)
-
-    def _letters(self, letters: Sequence[Letter], deadline: float) -> None:
-        producer = self._open()
-        for letter in letters:
-            try:
-                producer.produce(self._topics.dead_letters, letter.value, letter.key, headers=letter.headers)
-            except BufferError:
-                self._drain(deadline)
-                producer.produce(self._topics.dead_letters, letter.value, letter.key, headers=letter.headers)
-
-    def _drain(self, deadline: float) -> None:
-        """Wait until the full queue of the producer is sent."""
-        if self._flush(deadline):
-            raise FencedError(f"partition {self._number}: the broker took no records for {self._patience} s")
-
-    def _flush(self, deadline: float) -> int:
-        """Wait until what was produced is sent; return how many records are not."""
-        try:
-            left: int = self._open().flush(max(0.0, deadline - time.monotonic()))
-        except (KafkaException, SystemError) as error:
-            # A fatal error is raised here, and as a SystemError when a failed delivery is being told of at that moment.
-            raise FencedError(
-                f"partition {self._number}: cannot write its transaction: {error.__cause__ or error}"
-            ) from error
-        return left
-
-    def _until(self, deadline: float, what: str, call: Callable[[float], None]) -> None:
-        """Call, again while librdkafka says that it may succeed, until the deadline; the rest is one case."""
-        while True:
-            try:
-                call(max(0.1, min(1.0, deadline - time.monotonic())))
-            except KafkaException as error:
-                cause = error.args[0]
-                if not cause.retriable() or time.monotonic() >= deadline:
-                    raise self._refused(cause, what) from None
-            else:
-                return
-
-    def _refused(self, error: KafkaError, what: str) -> ConfigurationError | FencedError:
-        causes = [error, *self._failed]
-        if any(cause.code() == KafkaError.MSG_SIZE_TOO_LARGE for cause in causes):
-            limit = "max.message.bytes of the topics and of the broker"
-            return ConfigurationError(f"partition {self._number}: a record is larger than {limit} allow: raise it")
-        said = "; ".join(dict.fromkeys(cause.str() for cause in causes))
-        return FencedError(f"partition {self._number}: cannot {what} its transaction: {said}")
-
-    def _open(self) -> Producer:
-        if self._producer is None:
-            raise FencedError(f"partition {self._number}: its producer is closed")
-        return self._producer
-
 
 def transactional_id(settings: Settings, number: int) -> str:
     """Return the id that makes the writers of one partition exclude each other."""
     return f"{settings.worker.application_id}-{number}"
+
+
+def rebuild_writer(settings: Settings) -> Writer:
+    """Return the writer of a rebuild, which writes to all partitions; to fence it ends what another one has not committed."""
+    return Writer(settings, f"{settings.worker.application_id}-rebuild", "rebuild", REBUILD_PATIENCE)
 
 
 def reader(settings: Settings, group: str) -> Consumer:
@@ -208,9 +104,14 @@ def reader(settings: Settings, group: str) -> Consumer:
 
 
 def restore(settings: Settings, number: int, feeds: dict[str, _Feed], progress: _Progress) -> int:
-    """Read one partition of each topic from its beginning to its last stable offset."""
+    """Read one partition of each topic to its end, once no transaction is open on it; a rebuild's is ended, so that it has no effect."""
+    _refuse_hanging(settings, number, list(feeds), settings.worker.progress_timeout)
+    return read_committed(settings, number, feeds, progress)
+
+
+def read_committed(settings: Settings, number: int, feeds: dict[str, _Feed], progress: _Progress) -> int:
+    """Read one partition of each topic from its beginning to its last stable offset; return how many records there were."""
     patience = settings.worker.progress_timeout
-    _refuse_hanging(settings, number, list(feeds), patience)
     consumer = reader(settings, settings.worker.application_id)
     try:
         total = sum(_stable_end(consumer, topic, number, patience) for topic in feeds)
@@ -223,16 +124,24 @@ def restore(settings: Settings, number: int, feeds: dict[str, _Feed], progress: 
 
 
 def _refuse_hanging(settings: Settings, number: int, topics: list[str], patience: float) -> None:
-    """Wait until nothing is open on the topics: our own transaction ended when we fenced, so this one is foreign."""
+    """Wait until nothing is open on the topics. Our own transaction ended when we fenced, so this is a rebuild's, or foreign."""
     deadline = time.monotonic() + patience
     places = [TopicPartition(topic, number) for topic in topics]
     try:
+        if hanging(settings, places):
+            end_rebuild(settings)
         while found := hanging(settings, places):
             if time.monotonic() > deadline:
                 raise RestartError(f"partition {number}: a transaction hangs on {', '.join(found)}: {HANGING_CURE}")
             time.sleep(0.5)
     except BrokerError as error:  # it was there a moment ago: not a fault for an operator, but for a new start
         raise RestartError(f"partition {number}: cannot be restored: {error}") from None
+
+
+def end_rebuild(settings: Settings) -> None:
+    """End the transaction of a rebuild: of one that was killed, or goes on although a worker was started."""
+    with closing(rebuild_writer(settings)) as writer:
+        writer.fence()
 
 
 def _read(consumer: Consumer, feeds: dict[str, _Feed], total: int, progress: _Progress, patience: float) -> int:

@@ -191,6 +191,6 @@ def test_fencing_gives_up_before_the_watchdog_does(
     waits: list[float] = []
     worker = WorkerSettings(transaction_timeout=transaction, progress_timeout=progress, session_timeout=25)
     store = RealStore(Settings(worker=worker), 0)
-    monkeypatch.setattr(store, "_until", lambda deadline, *_: waits.append(deadline - time.monotonic()))
+    monkeypatch.setattr(store._writer, "_until", lambda deadline, *_: waits.append(deadline - time.monotonic()))
     store.fence()
     assert waits == [pytest.approx(longest, abs=1)]

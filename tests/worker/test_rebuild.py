@@ -1,28 +1,43 @@
-"""What a rebuild says that it will lose, and what boards show until it is complete, against a real Kafka."""
+"""What a rebuild says that it will lose, what boards show until it is complete, and what is there after a kill, against a real Kafka."""
 
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import threading
+import time
+from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.broker.topics import TopicSet
+from streams.configuration import load
+from streams.engine.partition import Changes
 from streams.engine.policy import SECOND, Policy, QueuePolicy
+from streams.errors import FencedError
+from streams.replay.shard import Task
+from streams.settings import Settings
+from streams.worker import crashes
+from streams.worker.rebuild import count
+from streams.worker.store import Store
+from streams.worker.switch import fence, switch
 from tests.board.boards import BoardProcess
 from tests.harness import records
-from tests.harness.exactness import assert_exact, expectation, wait_until, wait_until_caught_up
+from tests.harness.exactness import assert_exact, comparable, expectation, published, wait_until, wait_until_caught_up
 from tests.harness.traffic import calls
 from tests.harness.workers import WorkerProcess
-from tests.worker.test_commands import centralita, run_once
+from tests.worker.test_commands import centralita
 
 pytestmark = [pytest.mark.kafka, pytest.mark.parametrize("partitions", [2])]
 ASKED = {"from": "2026-03-02T09:00:00Z", "to": "2026-03-02T11:00:00Z"}
+SIXTY = {"CENTRALITA_DEFAULTS_SERVICE_LEVEL_THRESHOLD": "60"}
 LATER = 400_000
 """The number of a contact two days and seven hours after the first."""
 
@@ -35,66 +50,170 @@ def expire(kafka: str, topics: TopicSet) -> None:
         deleted.result(10)
 
 
-def test_rebuild_says_of_which_days_figures_will_be_lost(kafka: str, topics: TopicSet, tmp_path: Path):
+def test_rebuild_says_of_which_days_figures_will_be_lost(kafka: str, topics: TopicSet):
     """None while every event is there; then those of which no event is kept."""
     records.send(kafka, topics.events, calls(100))
-    run_once(kafka, topics, tmp_path)
+    rebuilt(kafka, topics)
     assert "lost" not in centralita(kafka, topics, "rebuild").output
     expire(kafka, topics)
     records.send(kafka, topics.events, calls(100, first=LATER))
-    run_once(kafka, topics, tmp_path)
     assert "Figures of 1 day, from 2026-03-02 to 2026-03-02 (UTC)" in centralita(kafka, topics, "rebuild").output
+    assert "Figures of 1 day" in rebuilt(kafka, topics).output
     expire(kafka, topics)
     asked = centralita(kafka, topics, "rebuild")
     assert (asked.exit_code, "replace state and figures?" in asked.output) == (1, True)
-    assert "Figures of 3 days, from 2026-03-02 to 2026-03-04 (UTC), will be lost" in asked.output
-    rebuilt = centralita(kafka, topics, "rebuild", "--yes")
-    assert rebuilt.exit_code == 0
-    assert "Figures of 3 days" in rebuilt.output
+    assert "Figures of 1 day, from 2026-03-04 to 2026-03-04 (UTC), will be lost" in asked.output
+    assert "Figures of 1 day" in rebuilt(kafka, topics).output
     assert "lost" not in centralita(kafka, topics, "rebuild").output
 
 
+def rebuilt(kafka: str, topics: TopicSet) -> Result:
+    """Run the whole command in this process."""
+    result = centralita(kafka, topics, "rebuild", "--yes", "--processes", "1")
+    assert result.exit_code == 0, result.output
+    return result
+
+
 def test_boards_show_the_old_figures_until_the_new_ones_are_complete(kafka: str, topics: TopicSet, tmp_path: Path):
-    """Another T, a worker that goes on while all is counted: no answer of the board is of half of the one and half of the other."""
+    """Another T, a worker that goes on while all is counted, a kill in the middle: the board changes once, from all old to all new."""
     records.send(kafka, topics.events, calls(400))
-    other = {"CENTRALITA_DEFAULTS_SERVICE_LEVEL_THRESHOLD": "60"}
     with BoardProcess(kafka, topics.prefix, tmp_path) as board, WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
         wait_until_caught_up(kafka, topics)
         watching = Watching(board)
         wait_until(lambda: watching.last == (400, within(kafka, topics, 20)), 90, f"not shown: {watching.seen}")
-        with rebuild(kafka, topics, other) as running:
+        with rebuild(kafka, topics, "during-switch:2") as running:  # one partition of two is written
             assert "All is counted. group" in running.stdout.readline()
             records.send(kafka, topics.events, calls(50, first=400))  # while it waits
             wait_until_caught_up(kafka, topics)
             wait_until(lambda: watching.last == (450, within(kafka, topics, 20)), 90, f"not shown: {watching.seen}")
             assert worker.terminate() == 0
+            assert running.wait(60) == -9, running.stderr.read()
+        with rebuild(kafka, topics) as running:
             assert running.wait(60) == 0, running.stderr.read()
         new = (450, within(kafka, topics, 60))
         wait_until(lambda: watching.last == new, 90, f"not shown: {watching.seen}")
+        with rebuild(kafka, topics, "before-commit") as running:  # its transaction stays open for ten minutes
+            assert running.wait(60) == -9, running.stderr.read()
         seen = watching.stop()
         assert seen.index(new) == len(seen) - 1
         assert {answered for _, answered in seen[:-1]}.isdisjoint({new[1]})
-        assert all(entered <= 450 for entered, _ in seen)
         assert [entered for entered, _ in seen] == sorted(
             entered for entered, _ in seen
         )  # never fewer, as a half would be
-        worker.start(**other).ready()
+        worker.start(**SIXTY).ready(30)  # and ends it
         records.send(kafka, topics.events, calls(50, first=450))
         wait_until_caught_up(kafka, topics)
         assert_exact(kafka, topics, Policy(defaults=QueuePolicy(threshold=60 * SECOND)))
 
 
-def rebuild(kafka: str, topics: TopicSet, other: dict[str, str]) -> subprocess.Popen[str]:
-    """Start the command."""
+class Switching:
+    """Rebuilds under other definitions, of which the part that writes runs in a process of its own and can be killed."""
+
+    def __init__(self, kafka: str, topics: TopicSet, folder: Path) -> None:
+        own = {"CENTRALITA_KAFKA": kafka, "CENTRALITA_KAFKA_PREFIX": topics.prefix}
+        self.settings = load(None, own | {"CENTRALITA_WORKER_APPLICATION_ID": topics.prefix} | SIXTY)
+        self.task = Task(self.settings.policy, None, str(folder), resumable=True, now_us=time.time_ns() // 1_000)
+        self.journals = {number: self.task.journal(number) for number in range(2)}
+        self.count()
+        self._context = get_context("forkserver")
+        self._context.set_forkserver_preload([__name__])
+
+    def count(self) -> None:
+        """Count what there is into journals."""
+        count(self.settings, self.task, range(2), 1)
+
+    def run(self, point: str = "", seconds: float = 60.0) -> int | None:
+        """Return the exit code of the writing part, which dies at a point, or by itself after so many seconds."""
+        process = self._context.Process(target=written_anew, args=(self.settings, self.journals, point))
+        process.start()
+        process.join(seconds)
+        process.kill()
+        process.join()
+        return process.exitcode
+
+
+def written_anew(settings: Settings, journals: dict[int, Path], point: str) -> None:
+    """Do what the command does last."""
+    crashes._point, _, crashes._time = point.partition(":")
+    switch(settings, journals, fence(settings, journals), lambda: None)
+
+
+def test_a_rebuild_is_whole_or_nothing_wherever_it_is_killed(kafka: str, topics: TopicSet, tmp_path: Path):
+    """At every step and at random: the old state and figures of all partitions, or the new ones; and doing it again is harmless."""
+    records.send(kafka, topics.events, calls(150))
+    rebuilt(kafka, topics)
+    before = comparable(published(kafka, topics))
+    switching = Switching(kafka, topics, tmp_path)
+    for point in ("during-switch:1", "during-switch:3", "before-commit"):
+        assert switching.run(point) == -9, point
+        assert comparable(published(kafka, topics)) == before, point
+    began = time.monotonic()
+    assert switching.run("after-commit") == -9
+    needed = time.monotonic() - began
+    sixty = Policy(defaults=QueuePolicy(threshold=60 * SECOND))
+    assert_exact(kafka, topics, sixty)
+    after = comparable(published(kafka, topics))
+    assert after != before
+    chance = random.Random(os.environ.get("CENTRALITA_CHAOS_SEED", "6"))
+    for _ in range(2):
+        switching.run(seconds=chance.uniform(0.2, 1.0) * needed)
+        assert comparable(published(kafka, topics)) == after
+    records.send(kafka, topics.events, calls(50, first=150))
+    switching.count()
+    assert switching.run() == 0
+    assert_exact(kafka, topics, sixty)
+
+
+def test_a_worker_that_takes_a_partition_ends_a_rebuild_or_is_ended_by_it(kafka: str, topics: TopicSet, tmp_path: Path):
+    """Before the partitions are held, having written or not, and after: one of the two writes nothing more, and what is there is whole."""
+    records.send(kafka, topics.events, calls(150))
+    rebuilt(kafka, topics)
+    before = comparable(published(kafka, topics))
+    switching = Switching(kafka, topics, tmp_path)
+    settings, journals = switching.settings, switching.journals
+    worker = Store(settings, 1)
+    with closing(worker):
+        ends = fence(settings, journals)
+        take(worker)
+        write(worker)
+        with pytest.raises(FencedError, match="a worker has written to it meanwhile; nothing has changed"):
+            switch(settings, journals, ends, lambda: None)
+        ends = fence(settings, journals)
+        with pytest.raises(FencedError, match="nothing has changed"):
+            switch(settings, journals, ends, lambda: take(worker))
+        write(worker)
+        assert comparable(published(kafka, topics)) == before
+        ends = fence(settings, journals)
+        take(worker)
+        switch(settings, journals, ends, lambda: None)
+        with pytest.raises(FencedError):
+            write(worker)
+    assert_exact(kafka, topics, Policy(defaults=QueuePolicy(threshold=60 * SECOND)))
+
+
+def take(worker: Store) -> None:
+    """Take a partition as a worker does."""
+    worker.fence()
+    worker.restore(lambda *_: None, lambda *_: None, lambda *_: None)
+
+
+def write(worker: Store) -> None:
+    """Commit something that says nothing."""
+    worker.commit(Changes([(b"nothing", None)], []), [])
+
+
+def rebuild(kafka: str, topics: TopicSet, crash: str = "") -> subprocess.Popen[str]:
+    """Start the command under other definitions; it dies at a point."""
     own = {
         "CENTRALITA_KAFKA": kafka,
         "CENTRALITA_KAFKA_PREFIX": topics.prefix,
         "CENTRALITA_WORKER_APPLICATION_ID": topics.prefix,
+        "CENTRALITA_CRASH_AT": crash,
         "PYTHONUNBUFFERED": "1",
     }
-    command = [str(Path(sys.executable).parent / "centralita"), "rebuild", "--yes"]
+    command = [str(Path(sys.executable).parent / "centralita"), "rebuild", "--yes", "--processes", "1"]
     return subprocess.Popen(
-        command, env=os.environ | own | other, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=os.environ | own | SIXTY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 

@@ -34,6 +34,6 @@ class Producer:
 def test_a_fatal_error_that_a_flush_tells_of_asks_for_a_restart(error: Exception):
     """The client raises it as itself, or as a SystemError when it was calling us back at that moment."""
     store = Store(Settings(), 3)
-    store._producer = Producer(error)  # type: ignore[assignment]
+    store._writer._producer = Producer(error)  # type: ignore[assignment]
     with pytest.raises(FencedError, match="its transaction"):
         store.commit(Changes([], []), [])
