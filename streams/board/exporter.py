@@ -149,7 +149,8 @@ class Exporter(Collector):
         )
         for place in self._view.feed.figures.waiting():
             labels = place_labels(place.channel, place.queue)
-            for name, goal in goals(self._view.policy.of(place.queue), self._view.alarms).items():
+            aims = goals(self._view.policy.of(place.queue), self._view.alarms, place.channel)
+            for name, goal in aims.items():
                 bound.add_metric([*labels, name, ATTENTION], goal.attention)
                 bound.add_metric([*labels, name, ACTION], goal.action)
                 minimum.add_metric([*labels, name], goal.minimum)

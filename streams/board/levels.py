@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from schemas.rows import Figure
+from streams.engine.facts import PRESENT
 from streams.engine.policy import QueuePolicy
 from streams.kpis.registry import BY_ID
 from streams.settings import AlarmSettings
@@ -48,9 +49,25 @@ class Goal(Struct, frozen=True):
         return ATTENTION if sign * value > sign * self.attention else None
 
 
-def goals(policy: QueuePolicy, alarms: Mapping[str, AlarmSettings]) -> dict[str, Goal]:
-    """Return a queue's goals by KPI."""
-    return {name: _goal(name, policy, alarm) for name, alarm in alarms.items() if name in BY_ID}
+def goals(policy: QueuePolicy, alarms: Mapping[str, AlarmSettings], channel: str | None = None) -> dict[str, Goal]:
+    """Return a queue's goals by KPI; those about waiting are of channels in which customers stay to wait, not of tickets.
+
+    How long tickets wait is `first_response_time`. Without a channel, all goals are returned.
+    """
+    return {
+        name: _goal(name, policy, alarm)
+        for name, alarm in alarms.items()
+        if name in BY_ID and (channel is None or channel in PRESENT or not of_waiting(name))
+    }
+
+
+def of_waiting(name: str) -> bool:
+    """Tell whether a KPI is about customers who stay and wait.
+
+    >>> of_waiting("longest_wait"), of_waiting("service_level"), of_waiting("first_response_time")
+    (True, True, False)
+    """
+    return BY_ID[name].subject in {"waiting", "service"}
 
 
 def _goal(name: str, policy: QueuePolicy, alarm: AlarmSettings) -> Goal:

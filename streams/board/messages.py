@@ -120,7 +120,7 @@ class Feeding(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """All that the wallboard shows. `now` and `watermark` are milliseconds since the epoch."""
+    """All that the wallboard shows. `now` and `watermark` are milliseconds since the epoch, `channels` all that can be asked for."""
 
     now: int
     as_of: str
@@ -129,7 +129,7 @@ class Snapshot(Struct, frozen=True):
     window: Span
     feed: Feeding
     events: Events
-    channels: int
+    channels: list[str]
     available: int | None
     signed_in: int | None
     total: Tile

@@ -17,7 +17,7 @@ from streams.board import answers
 from streams.board.answers import is_known
 from streams.board.feed import Feed
 from streams.board.ledger import ledger
-from streams.board.levels import ACTION, ATTENTION, goals, levels
+from streams.board.levels import ACTION, ATTENTION, goals, levels, of_waiting
 from streams.board.messages import (
     Answer,
     Beat,
@@ -35,6 +35,7 @@ from streams.board.messages import (
     local,
 )
 from streams.board.parameters import Asked, AskedEvolution, BadRequestError
+from streams.engine.facts import PRESENT
 from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
 from streams.kpis.evolution import evolution
@@ -138,6 +139,7 @@ class View:
             statuses = list(figures.partitions().values())
             watermark = figures.watermark_us
             last_events = self.feed.last_events()
+            channels = sorted({channel for channel, _ in figures.queues()})
         tiles = [self._tile(row, waiting, last_events, now_us) for row in rows]
         return Snapshot(
             now_us // 1_000, local(now_us, zone), watermark // 1_000 if watermark else None, zone,
@@ -146,7 +148,7 @@ class View:
                 sum(status.counted for status in statuses), sum(status.duplicate for status in statuses),
                 sum(sum(status.refused.values()) for status in statuses),
             ),
-            len({tile.channel for tile in tiles}),
+            channels,
             None if waiting is None else sum(agent.state == "available" for agent in agents),
             None if waiting is None else sum(agent.state != _SIGNED_OFF for agent in agents),
             _with_worst(self._tile(of_all, waiting, last_events, now_us), tiles), tiles, agents,
@@ -186,7 +188,7 @@ class View:
         here = [place for place in waiting or () if _in(row, place.channel, place.queue)]
         longest = min((place.longest_since_us for place in here if place.longest_since_us is not None), default=None)
         number = None if waiting is None else sum(place.count for place in here)
-        aims = goals(policy, self.alarms)
+        aims = goals(policy, self.alarms, row.channel)
         found = levels(aims, row.kpis, number, None if longest is None else (now_us - longest) / SECOND)
         events = [at for (channel, queue), at in last_events.items() if _in(row, channel, queue)]
         return Tile(
@@ -204,11 +206,17 @@ def _in(row: Row, channel: str | None, queue: str | None) -> bool:
 
 
 def _with_worst(total: Tile, queues: list[Tile]) -> Tile:
-    """Let the totals that have no bound of their own alarm as the worst of their queues does."""
-    found = {name: level for name, level in total.alarms.items() if name not in _OF_QUEUES}
+    """Let who waits now alarm in the total as in the worst of the queues.
+
+    With tickets among them the other figures about waiting have no bound: hours of tickets and seconds of calls make no sum that has one.
+    """
+    mixed = any(tile.channel not in PRESENT for tile in queues)
+    boundless = {name for name, goal in total.goals.items() if mixed and of_waiting(name) and not goal.per_queue}
+    found = {name: level for name, level in total.alarms.items() if name not in boundless | {*_OF_QUEUES}}
     for name in _OF_QUEUES:
         seen = {tile.alarms.get(name) for tile in queues}
         level = ACTION if ACTION in seen else ATTENTION if ATTENTION in seen else None
         if level is not None:
             found[name] = level
-    return structs.replace(total, alarms=found)
+    goals_left = {name: goal for name, goal in total.goals.items() if name not in boundless}
+    return structs.replace(total, goals=goals_left, alarms=found)

@@ -27,7 +27,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.engine.facts import ABANDONED, CALL, CHAT, Fact
+from streams.engine.facts import ABANDONED, CALL, CHAT, PRESENT, Fact
 
 WAITING, CONNECTED, LEFT, FLOWED, MOVED_ON = range(5)
 """Outcomes of a visit: none yet, answered, abandoned, flowed out, and flowed out unsaid (it entered another queue)."""
@@ -62,7 +62,7 @@ class Visit:
     @property
     def is_ticket(self) -> bool:
         """Tell whether nobody stays to wait for the answer."""
-        return self.channel not in _PRESENT
+        return self.channel not in PRESENT
 
     def decide(self, outcome: int, time: int, reason: str | None = None) -> None:
         """Give the visit its outcome, or another one."""
@@ -75,9 +75,6 @@ class Visit:
             self.queue, self.channel, self.start, self.traits, self.outcome, self.decided, self.reason, self.agent,
             self.level,
         ]  # fmt: skip
-
-
-_PRESENT: Final = frozenset({CALL, CHAT})
 
 
 class Leg:

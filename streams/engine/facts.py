@@ -40,6 +40,8 @@ from schemas.tickets import TicketOpened, TicketReopened, TicketReplied, TicketR
 
 CALL: Final = "call"
 CHAT: Final = "chat"
+PRESENT: Final = frozenset({CALL, CHAT})
+"""Channels in which customers stay and wait for the answer; all others are tickets."""
 (
     QUEUED, HANDED_OVER, ANSWERED, REPLIED, HELD, RESUMED, TRANSFERRED, ABANDONED, FLOWED_OUT, ENDED, RESOLVED, REOPENED,
     WRAPPED_UP, SURVEYED, REMARKED, SOLD, STAYED, LOST, SPENT, NOTED,

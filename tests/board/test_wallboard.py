@@ -15,7 +15,7 @@ from schemas.calls import CallAbandoned, CallAnswered, CallEnded, CallQueued
 from schemas.events import encode
 from streams.broker.topics import TopicSet
 from streams.kpis.registry import BY_ID, KPIS
-from streams.simulate.center import demo_center
+from streams.simulate.center import demo_center, with_all_channels
 from streams.simulate.timed import SECOND, encoded
 from streams.simulate.traffic import events
 from tests.board.boards import BoardProcess
@@ -25,6 +25,7 @@ from tests.harness.workers import WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.browser, pytest.mark.timeout(180)]
 HOSTILE = "<img src=x onerror=alert(1)>"
+CENTER = with_all_channels(demo_center())
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
@@ -120,7 +121,7 @@ def test_every_figure_explains_itself_by_keyboard(board: BoardProcess, page) -> 
 def demo(kafka: str, topics: TopicSet, tmp_path: Path) -> Iterator[BoardProcess]:
     """A board that shows the demo's center after two hours."""
     now = round(time.time() * SECOND)
-    center = demo_center().larger(2.0).steady().lasting(now - 2 * 3600 * SECOND, 2 * 3600.0)
+    center = CENTER.larger(2.0).steady().lasting(now - 2 * 3600 * SECOND, 2 * 3600.0)
     sent = [(event.key, event.value) for event in encoded(events(center, 1)) if event.time_us <= now]
     with WorkerProcess(kafka, topics.prefix, tmp_path) as worker, BoardProcess(kafka, topics.prefix, tmp_path) as board:
         worker.ready()
@@ -138,7 +139,7 @@ def test_the_demos_center_fits_a_screen_in_both_languages(demo: BoardProcess, pa
             page.goto(f"{demo.url}/?window=60m&language={language}")
             page.wait_for_selector('body[data-feed="live"] .tile')
             page.wait_for_selector(".trend:not([hidden])", state="attached")
-            assert page.locator(".tile").count() == len(demo_center().queues)
+            assert page.locator(".tile").count() == len(CENTER.queues) + len(CENTER.desks)
             size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
             assert size == [width, height], language
             for card in page.locator(".metric[data-card]").all():
@@ -151,6 +152,15 @@ def test_the_demos_center_fits_a_screen_in_both_languages(demo: BoardProcess, pa
                 assert places[-1] > 200
     reasons = page.locator('[data-state="paused"] .reason').all_inner_texts()
     assert set(reasons) <= {"café", "comida", "formación"}
+
+    page.select_option("#channel", "call")
+    page.wait_for_function("count => document.querySelectorAll('.tile').length === count", arg=len(CENTER.queues))
+    answer = demo.get("/api/v1/kpis", window="60m", channel="call")["rows"][-1]["kpis"]["service_level"]["value"]
+    assert float(page.get_attribute('.metric [data-metric="service_level"]', "data-value")) == answer
+    page.reload()
+    page.wait_for_function("count => document.querySelectorAll('.tile').length === count", arg=len(CENTER.queues))
+    page.select_option("#channel", "")
+    page.wait_for_function("count => document.querySelectorAll('.tile').length > count", arg=len(CENTER.queues))
 
 
 def test_a_definition_is_in_the_language_of_the_board(board: BoardProcess, page) -> None:

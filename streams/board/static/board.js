@@ -40,10 +40,15 @@ function now() {
   return Date.now() + offset;
 }
 
-function streamUrl() {
-  const query = new URLSearchParams({ window: chosen });
+/** What is asked for: these parameters, and the channel and queue that the page's address names. */
+function question(parameters) {
+  const query = new URLSearchParams(parameters);
   for (const name of ["channel", "queue"]) if (asked.get(name)) query.set(name, asked.get(name));
-  return `/api/v1/stream?${query}`;
+  return query;
+}
+
+function streamUrl() {
+  return `/api/v1/stream?${question({ window: chosen })}`;
 }
 
 const connection = new Connection(streamUrl(), {
@@ -77,6 +82,7 @@ function render() {
   queues.update(snapshot, quiet);
   agents.update(snapshot, quiet);
   announcer.hear(snapshot, quiet);
+  channels();
   foot();
   tick();
 }
@@ -135,7 +141,7 @@ async function trends() {
 /** The rows of the quarters of an hour up to `end`. */
 async function quarters(end) {
   const [from, to] = [end - TREND_SPAN, end].map((time) => new Date(time).toISOString());
-  return (await ask(`/api/v1/kpis?${new URLSearchParams({ from, to, every: "15m" })}`)).rows;
+  return (await ask(`/api/v1/kpis?${question({ from, to, every: "15m" })}`)).rows;
 }
 
 async function ask(url) {
@@ -182,11 +188,32 @@ function windows() {
   }
 }
 
+/** The channels that there are; the one chosen stays in the page's address. */
+function channels() {
+  const select = byId("channel");
+  const names = snapshot.channels;
+  mark(select, "hidden", names.length > 1 ? null : "");
+  mark(select, "aria-label", word("channel"));
+  if (select.options.length !== names.length + 1)
+    select.replaceChildren(make("option", { value: "" }), ...names.map((name) => make("option", { value: name }, name)));
+  write(select.options[0], word("all_channels"));
+  const channel = asked.get("channel") ?? "";
+  if (select.value !== channel) select.value = channel;
+}
+
 function television(on) {
   root.classList.toggle("tv", on);
   queues.turn(0);
 }
 
+byId("channel").addEventListener("change", ({ target }) => {
+  if (target.value) asked.set("channel", target.value);
+  else asked.delete("channel");
+  history.replaceState(null, "", `?${asked}`);
+  lastWeek = { rows: [], end: null };
+  connection.open(streamUrl());
+  trends();
+});
 byId("language").addEventListener("click", () => {
   speak(spoken() === "es" ? "en" : "es");
   memory.set("language", spoken());

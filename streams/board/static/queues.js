@@ -30,7 +30,7 @@ export class Queues {
       }
     }
     this.order();
-    mark(this.list, "data-many", this.tiles.size > 24 ? "very" : this.tiles.size > 12 ? "yes" : null);
+    mark(this.list, "data-many", this.tiles.size > 24 ? "very" : this.tiles.size > 9 ? "yes" : null);
     mark(this.list, "data-few", this.tiles.size <= 6);
     write(byId("queues-count"), count(this.tiles.size));
     mark(byId("empty"), "hidden", this.tiles.size ? "" : null);
@@ -135,7 +135,7 @@ class Tile {
     mark(this.node, "data-queue", data.queue);
     mark(this.node, "data-channel", data.channel);
     mark(this.node, "data-level", level);
-    mark(this.channelTag, "hidden", snapshot.channels > 1 ? null : "");
+    mark(this.channelTag, "hidden", snapshot.channels.length > 1 ? null : "");
     write(this.channelTag, data.channel ?? "");
     mark(this.about, "aria-label", word("about", { name: data.queue }));
     badge(this.badge, level);
@@ -153,7 +153,7 @@ class Tile {
     this.big.service_level.set(level?.value, percent(level?.value, 0), alarms.service_level);
     this.meter.style.setProperty("--part", level?.value ?? 0);
     this.meter.style.setProperty("--goal", data.policy.target);
-    mark(this.meter, "data-level", alarms.service_level ?? (level?.value == null ? "none" : null));
+    mark(this.meter, "data-level", alarms.service_level ?? (level?.value == null || !data.goals.service_level ? "none" : null));
     const { abandonment_rate: rate, average_speed_of_answer: speed } = data.kpis;
     this.small.abandonment_rate.set(rate?.value, figure(rate?.value, "ratio", 1), alarms.abandonment_rate);
     this.small.average_speed_of_answer.set(speed?.value, duration(speed?.value), alarms.average_speed_of_answer);

@@ -2,7 +2,7 @@
 
 const WORDS = {
   en: {
-    skip: "Skip to the queues", window: "Window", as_of: "as of", now: "Right now", queues: "Queues", agents: "Agents",
+    skip: "Skip to the queues", window: "Window", channel: "Channel", all_channels: "All channels", as_of: "as of", now: "Right now", queues: "Queues", agents: "Agents",
     live: "Live", w_5m: "5 min", w_15m: "15 min", w_30m: "30 min", w_60m: "60 min", w_today: "Today", w_interval: "Interval",
     last_5m: "last 5 min", last_15m: "last 15 min", last_30m: "last 30 min", last_60m: "last 60 min",
     last_today: "today", last_interval: "this interval",
@@ -38,7 +38,7 @@ const WORDS = {
     announce_alarm: "{queue}: {metric}, {level}", total: "All queues", trend: "{name}: the last hours against the same hours a week ago",
   },
   es: {
-    skip: "Ir a las colas", window: "Ventana", as_of: "a las", now: "Ahora mismo", queues: "Colas", agents: "Agentes",
+    skip: "Ir a las colas", window: "Ventana", channel: "Canal", all_channels: "Todos los canales", as_of: "a las", now: "Ahora mismo", queues: "Colas", agents: "Agentes",
     live: "En vivo", w_5m: "5 min", w_15m: "15 min", w_30m: "30 min", w_60m: "60 min", w_today: "Hoy", w_interval: "Intervalo",
     last_5m: "últimos 5 min", last_15m: "últimos 15 min", last_30m: "últimos 30 min", last_60m: "últimos 60 min",
     last_today: "hoy", last_interval: "este intervalo",
