@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/$defs/{name}"
 _KPI_KEYS = {
-    "pane": '["pane", length, start, channel, queue, breakdown, value]',
+    "panes": '["panes", length, start, channel, queue, part]',
     "waiting": '["waiting", channel, queue]',
     "agent": '["agent", agent_id]',
     "counters": '["counters", channel, queue]',
@@ -122,12 +122,14 @@ def _operation(action: str, channel: str, summary: str) -> dict[str, Any]:
     return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
 
 
-def _message(name: str, kind: type[msgspec.Struct], key: dict[str, Any]) -> dict[str, Any]:
+def _message(name: str, kind: Any, key: dict[str, Any]) -> dict[str, Any]:
+    (payload,), _ = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+    (structure,) = get_args(kind) or (kind,)
     return {
         "name": name,
-        "summary": (kind.__doc__ or "").strip().splitlines()[0],
+        "summary": (structure.__doc__ or "").strip().splitlines()[0],
         "contentType": "application/json",
-        "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
+        "payload": payload,
         "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
     }
 

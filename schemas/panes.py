@@ -2,7 +2,7 @@
 
 The record's key is a JSON array that starts with its kind, the value a JSON object:
 
-    ["pane", length, start, channel, queue, breakdown, value]  -> Pane      (length and start in seconds)
+    ["panes", length, start, channel, queue, part]             -> [[breakdown, value, Pane], ...]  (length and start in seconds)
     ["waiting", channel, queue]                                -> Waiting
     ["agent", agent_id]                                        -> AgentNow
     ["counters", channel, queue]                               -> Counters
@@ -10,13 +10,15 @@ The record's key is a JSON array that starts with its kind, the value a JSON obj
     ["rebuilt"]                                                -> Rebuilt
 
 Each partition of the events topic has its own records on the same partition of this topic: a reader adds the panes,
-waiting callers and counters of all partitions. ``channel`` and ``queue`` are null in the panes of agents' time over all queues;
-``breakdown`` and ``value`` are null in a queue's own pane.
+waiting callers and counters of all partitions. The panes of a queue in a stretch of time are in parts, each pane in one of them; a part
+that is written again replaces all that it had. ``channel`` and ``queue`` are null in the panes of agents' time over all queues; ``breakdown``
+and ``value`` are null in a queue's own pane, which comes first in part 0.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
@@ -27,6 +29,14 @@ class Pane(Struct, frozen=True, omit_defaults=True):
 
     measures: dict[str, int] = field(default_factory=dict)
     histograms: dict[str, dict[int, int]] = field(default_factory=dict)
+
+
+class Cut(Struct, frozen=True, array_like=True):
+    """A pane, and the breakdown and value that it is cut by: null in a queue's own."""
+
+    breakdown: str | None
+    value: str | None
+    pane: Pane
 
 
 class Waiting(Struct, frozen=True):
@@ -68,7 +78,7 @@ class PartitionStatus(Struct, frozen=True):
     graduated: int = 0
 
 
-PANE = b'["pane",'
+PANES = b'["panes",'
 COUNTERS = b'["counters",'
 """How the keys of panes and of counters begin."""
 PARTITION = b'["partition"]'
@@ -87,15 +97,15 @@ class Rebuilt(Struct, frozen=True):
     partitions: list[int]
 
 
-KINDS: dict[str, type[Struct]] = {
-    "pane": Pane,
+KINDS: dict[str, Any] = {
+    "panes": list[Cut],
     "waiting": Waiting,
     "agent": AgentNow,
     "counters": Counters,
     "partition": PartitionStatus,
     "rebuilt": Rebuilt,
 }
-_decoders = {kind: msgspec.json.Decoder(structure) for kind, structure in KINDS.items()}
+_decoders: Final[dict[str, Any]] = {kind: msgspec.json.Decoder(structure) for kind, structure in KINDS.items()}
 _keys = msgspec.json.Decoder(tuple[Any, ...])
 
 
@@ -105,23 +115,33 @@ def decode_key(key: bytes) -> tuple[Any, ...]:
     return decoded
 
 
-def split_pane_key(key: bytes) -> tuple[int, int, bytes]:
-    """Return length and start (seconds) of a pane's key, and what it is cut by, still encoded: for `decode_cut`.
+def split_panes_key(key: bytes) -> tuple[int, int, bytes, int]:
+    """Return length and start (seconds) of a part's key, its channel and queue, still encoded, and its number.
 
-    >>> split_pane_key(b'["pane",900,1700000100,"call","sales",null,null]')
-    (900, 1700000100, b'"call","sales",null,null]')
+    >>> split_panes_key(b'["panes",900,1700000100,"call","sales",0]')
+    (900, 1700000100, b'"call","sales"', 0)
     """
-    _, length, start, cut = key.split(b",", 3)
-    return int(length), int(start), cut
+    _, length, start, rest = key.split(b",", 3)
+    place, _, part = rest.rpartition(b",")
+    return int(length), int(start), place, int(part[:-1])
 
 
-def decode_cut(cut: bytes) -> tuple[str | None, ...]:
-    """Return channel, queue, breakdown and value.
+def decode_place(place: bytes) -> tuple[str | None, str | None]:
+    """Return channel and queue.
 
-    >>> decode_cut(b'"call","sales",null,null]')
-    ('call', 'sales', None, None)
+    >>> decode_place(b'"call","sales"')
+    ('call', 'sales')
     """
-    return decode_key(b"[" + cut)
+    channel, queue = decode_key(b"[" + place + b"]")
+    return channel, queue
+
+
+def panes_of(key: bytes, value: bytes) -> Iterator[tuple[tuple[Any, ...], Pane]]:
+    """Yield (length, start, channel, queue, breakdown, value) and the pane, of each in a part; nothing of other records."""
+    if key.startswith(PANES):
+        place = decode_key(key)[1:-1]
+        for cut in decode_value("panes", value):
+            yield (*place, cut.breakdown, cut.value), cut.pane
 
 
 def decode_value(kind: str, value: bytes) -> Any:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from schemas.panes import Waiting
+from schemas.panes import PANES, Waiting, panes_of
 from streams.engine.partition import Partition, Record
 from streams.engine.policy import DAY, HOUR, MINUTE, SECOND, SLIDING, Policy, Retention
 from streams.kpis.registry import BY_ID, Terms
@@ -27,17 +27,11 @@ POLICY: Final = Policy(
 )
 """As short as the windows allow: nothing else is asked."""
 _KPI: Final = BY_ID["abandonment_rate"]
-_PANE: Final = b'["pane",10,'
+_PANES: Final = PANES + b"10,"
 _WAITING: Final = b'["waiting",'
 _OF_AGENTS: Final = b'"agent.state_changed"'
-_PLACES = msgspec.json.Decoder(tuple[str, int, int, str | None, str | None, str | None, str | None])
 
 
-class _Measures(msgspec.Struct):
-    measures: dict[str, int] = msgspec.field(default_factory=dict)
-
-
-_PANES = msgspec.json.Decoder(_Measures)
 _WAITERS = msgspec.json.Decoder(Waiting)
 
 
@@ -111,7 +105,7 @@ class Queue:
 
 def scrapes(stream: Iterable[Sent]) -> Iterator[tuple[int, dict[str, Seen]]]:
     """Yield the time of each scrape (microseconds) and what it sees of each queue."""
-    engine = Partition(0, POLICY)
+    engine = Partition(0, POLICY, ())
     queues: dict[str, Queue] = {}
     for now, records in _ticks(stream):
         if records:
@@ -144,11 +138,12 @@ def _take(queues: dict[str, Queue], key: bytes, value: bytes | None) -> None:
     if value is not None and key.startswith(_WAITING):
         _, _, name = msgspec.json.decode(key)
         queues.setdefault(name, Queue()).waiting = _WAITERS.decode(value).waiting
-    if value is None or not key.startswith(_PANE):
+    if value is None or not key.startswith(_PANES):
         return  # what retention lets go of has left the windows
-    _, _, start, _, queue, breakdown, _ = _PLACES.decode(key)
-    if breakdown is None and queue is not None:
-        measures = _PANES.decode(value).measures
+    for (_, start, _, queue, breakdown, _), pane in panes_of(key, value):
+        if breakdown is not None or queue is None:
+            continue
+        measures = pane.measures
         known = queues.setdefault(queue, Queue())
         known.take(start, Parts(_sum(_KPI.numerator, measures), _sum(_KPI.denominator or {}, measures)))
 

@@ -7,10 +7,10 @@ behind the watermark than their retention are dropped, and what is still credite
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from schemas.panes import PANE, decode_cut, split_pane_key
+from schemas.panes import PANES, decode_place, split_panes_key
 from streams.engine.codes import CODES, MASK
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import SHIFT
@@ -24,7 +24,7 @@ Changed = dict[tuple[int, int], set[int]]
 _NEVER = 1 << 62
 _RESTING = 3 * HOUR
 """A stretch that ended, or was rolled up, so long before the watermark is sealed."""
-_RESTORED = 200_000
+_RESTORED = 20_000
 """Records taken back after which a restore seals what it has."""
 
 
@@ -95,8 +95,8 @@ class Panes:
         self._sliding_from = _NEVER if policy.retention.sliding == 0 else -_NEVER
         """What is credited to an earlier time reaches no sliding pane any more."""
         self._dropped: dict[int, int] = {}
-        self._cuts: dict[bytes, int] = {}
-        """Slices by the end of their records' keys, while restoring."""
+        self._places: dict[bytes, int] = {}
+        """Places by their form in keys, while restoring."""
         self._restored = 0
 
     def credit(self, time: int, place: int, bundle: int, code: int | None, sign: int) -> None:
@@ -138,12 +138,18 @@ class Panes:
         for start, cells, counts in pending.take():
             pane = (pending.length, start)
             if start + pending.length > closed:
-                stretch = self.stretches.setdefault(pane, Stretch())
+                stretch = self._stretch(pane)
                 changed.setdefault(pane, set()).update(stretch.credit(cells, counts, groups))
             elif pending.length == INTERVAL:
-                late = Stretch()
+                late = Stretch(self._slices)
                 late.credit(cells, counts, groups)
                 self._merge_late(pane, late, changed)
+
+    def _stretch(self, pane: tuple[int, int]) -> Stretch:
+        stretch = self.stretches.get(pane)
+        if stretch is None:
+            stretch = self.stretches[pane] = Stretch(self._slices)
+        return stretch
 
     def _closed(self) -> int:
         """Return until when intervals are not simply added to: they are in their days, or where none are kept, let go of in part."""
@@ -198,7 +204,7 @@ class Panes:
         self._looked = Floors(*(floor - INTERVAL for floor in self._floors))
 
     def _add(self, pane: tuple[int, int], number: int, bundle: int, histograms: Histograms, changed: Changed) -> None:
-        self.stretches.setdefault(pane, Stretch()).merge(number, bundle, histograms)
+        self._stretch(pane).merge(number, bundle, histograms)
         changed.setdefault(pane, set()).add(number)
 
     def _roll_up(self, start: int, number: int, bundle: int, histograms: Histograms, changed: Changed) -> None:
@@ -233,7 +239,7 @@ class Panes:
         narrow = self._slices.names[number].breakdown is None
         return self._floors.intervals if narrow else self._floors.breakdowns
 
-    def _expire(self, length: int, time: int) -> Iterator[tuple[bytes, None]]:
+    def _expire(self, length: int, time: int) -> Iterator[tuple[bytes, bytes | None]]:
         """Drop what has outlived its retention, once for each stretch of time that a pane is long."""
         step = time - time % length
         if self._dropped.get(length) != step:
@@ -242,15 +248,17 @@ class Panes:
             if length == INTERVAL:
                 self._seal(time)
 
-    def _drop(self, *, sliding: bool) -> Iterator[tuple[bytes, None]]:
+    def _drop(self, *, sliding: bool) -> Iterator[tuple[bytes, bytes | None]]:
         for pane in [pane for pane in self.stretches if (pane[0] == SLIDING) == sliding]:
-            stretch = self.stretches[pane]
+            stretch, floors = self.stretches[pane], self._floors.passed(pane[0])
+            if sum(pane) <= min(floors):
+                del self.stretches[pane]
+                for place, part in stretch.parts():
+                    yield self._key(pane, place, part), None
+                continue
             gone = [number for number in self._suspects(pane, stretch) if self._expired(*pane, number)]
             stretch.remove(gone)
-            for number in gone:
-                yield _head(pane) + self._slices.suffixes[number], None
-            if not stretch:
-                del self.stretches[pane]
+            yield from self._records(pane, gone)
         if sliding:
             self._looked = self._looked._replace(sliding=self._floors.sliding)
         else:
@@ -265,35 +273,35 @@ class Panes:
             return stretch.numbers()
         return stretch.open_numbers() if any(end <= floor for _, floor in floors) else ()
 
-    def _records(self, pane: tuple[int, int], numbers: set[int]) -> Records:
-        stretch, head, suffixes = self.stretches[pane], _head(pane), self._slices.suffixes
-        records: Records = [(head + suffixes[number], stretch.record(number)) for number in numbers]
+    def _records(self, pane: tuple[int, int], numbers: Collection[int]) -> Records:
+        stretch = self.stretches[pane]
+        records: Records = [(self._key(pane, place, part), record) for place, part, record in stretch.records(numbers)]
         if not stretch:
             del self.stretches[pane]
         return records
 
+    def _key(self, pane: tuple[int, int], place: int, part: int) -> bytes:
+        length, start = pane
+        return b"%b%d,%d%b%d]" % (PANES, length // SECOND, start // SECOND, self._slices.suffixes[place], part)
+
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take a pane back from its record, or its deletion; of several with the same key the last one counts."""
+        """Take a part of panes back from its record, or its deletion; of several with the same key the last one counts."""
         try:
-            length, start, cut = split_pane_key(key)
-            number = self._cuts.get(cut)
-            if number is None:
-                number = self._cuts[cut] = self._slices.number(Slice(*decode_cut(cut)))
+            length, start, name, part = split_panes_key(key)
+            place = self._places.get(name)
+            if place is None:
+                place = self._places[name] = self._slices.place(*decode_place(name))
         except (ValueError, TypeError) as error:
-            message = "a pane's key cannot be read"
+            message = "a key of panes cannot be read"
             raise StateCorruptError(message) from error
-        at = length * SECOND, start * SECOND
-        stretch = self.stretches.get(at)
-        if stretch is None:
-            stretch = self.stretches[at] = Stretch()
-        stretch.restore(number, value)
+        self._stretch((length * SECOND, start * SECOND)).restore(place, part, value)
         self._restored += 1
         if self._restored % _RESTORED == 0:
             self._seal(_NEVER)
 
     def restored(self) -> None:
         """Be ready after all records were taken."""
-        self._cuts = {}
+        self._places = {}
         self._seal(_NEVER)
 
     def _seal(self, watermark: int) -> None:
@@ -306,8 +314,3 @@ class Panes:
                 stretch.seal()
                 if not stretch:
                     del self.stretches[pane]
-
-
-def _head(pane: tuple[int, int]) -> bytes:
-    """Return how the key of a pane's record begins, up to what it is cut by."""
-    return PANE + b"%d,%d" % (pane[0] // SECOND, pane[1] // SECOND)

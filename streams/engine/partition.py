@@ -17,7 +17,7 @@ from schemas.business import CostAccrued
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import microseconds
-from schemas.panes import PANE, PARTITION, PartitionStatus, decode_key, decode_value
+from schemas.panes import PANES, PARTITION, PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
 from streams.engine.contributions import Contributions
 from streams.engine.facts import CALL, CHAT, FACTS
@@ -176,7 +176,7 @@ class Partition:
 
     def restore_kpis(self, key: bytes, value: bytes | None) -> None:
         """Take a record of the KPI topic; of several with the same key the last one counts. Raises `StateCorruptError`."""
-        if key.startswith(PANE):
+        if key.startswith(PANES):
             self._panes.restore(key, value)
         else:
             _keep(self._restoring[1], key, value)

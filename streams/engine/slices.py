@@ -45,7 +45,14 @@ class Slices:
         self._visits: dict[tuple[str, str, tuple[str | None, ...]], int] = {}
         self._people: dict[tuple[str, str, str | None, str | None], int] = {}
         self.names: list[Slice] = []
+        self.heads: list[bytes] = []
+        """How a pane of the slice begins among others of its place."""
+        self.place_of: list[int] = []
+        """The place, channel and queue, of each slice."""
+        self._places: dict[tuple[str | None, str | None], int] = {}
+        self.places: list[tuple[str | None, str | None]] = []
         self.suffixes: list[bytes] = []
+        """How the key of a part of a place goes on after its time."""
         self.groups: list[tuple[int, ...]] = [()]
         self.sliding: list[tuple[int, ...]] = [()]
         """Of each group the slices that have sliding panes: queues' and agents'."""
@@ -56,7 +63,18 @@ class Slices:
         if known is None:
             known = self._numbers[name] = len(self.names)
             self.names.append(name)
-            self.suffixes.append(b"," + msgspec.json.encode(name)[1:])
+            self.heads.append(msgspec.json.encode(name[2:])[:-1] + b",")
+            self.place_of.append(self.place(name.channel, name.queue))
+        return known
+
+    def place(self, channel: str | None, queue: str | None) -> int:
+        """Return the number of a place."""
+        name = (channel, queue)
+        known = self._places.get(name)
+        if known is None:
+            known = self._places[name] = len(self.places)
+            self.places.append(name)
+            self.suffixes.append(b"," + msgspec.json.encode(name)[1:-1] + b",")
         return known
 
     def group(self, names: Iterable[Slice], sliding: int | None = None) -> int:

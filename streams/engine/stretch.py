@@ -1,11 +1,13 @@
 """One stretch of time: what all its slices hold, ready for use where events come, sealed where they have passed.
 
-    decoded    bundles and histograms, to be credited             about 700 bytes a slice
-    kept       records as they were written, not yet looked at    about 350, what a restore reads
-    sealed     compressed, in blocks of neighbours                about  50
+    decoded    bundles and histograms, to be credited                        about 700 bytes a slice
+    opened     panes as they were written last, by slice                     about 350
+    read       a place's records as they were written, not yet looked at     about 350, what a restore reads
+    sealed     such records compressed, in blocks of neighbouring places     about 100
 
-A slice of a sealed stretch is decoded with its block when it is credited, and then hides its sealed form. Which form a slice has changes no
-figure.
+The slices of a place, which is a channel and queue, are written in parts, so that what changes together is one record: the queue's own with the
+traits of its visits, and agents by fours, for of many agents a few change at a time. A place of a sealed stretch is opened with its block when one of its slices is credited, and then hides its sealed form. Which form a
+slice has changes no figure.
 """
 
 from __future__ import annotations
@@ -20,21 +22,23 @@ from msgspec import Raw, Struct, field
 
 from streams.engine.codes import CODES, MASK, split
 from streams.engine.marker import StateCorruptError
-from streams.engine.measures import Measures, bundle_of, from_bytes, measures, to_bytes
-from streams.engine.slices import spread
+from streams.engine.measures import Measures, bundle_of, measures
+from streams.engine.slices import Slice, Slices, spread
+
+_PART: Final = 32
+_AGENTS: Final = 4
+"""Panes in a part at most. With more agents in one, fewer records hold more bytes: 8 to a part took two thirds more when live, and 32 three times as many."""
 
 _LOOSE: Final = 8
-"""A sealed stretch is sealed anew when more than one slice in so many is decoded."""
+"""A sealed stretch is sealed anew when more than one place in so many is opened."""
 
-_BLOCK: Final = 64
-"""Slices in a block: few enough that one is looked up in 20 us, enough that they compress."""
+_BLOCK: Final = 24_000
+"""Bytes of records in a block: few enough that one is looked up in 20 us, enough that they compress."""
 
 Histograms = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
-Open = tuple[bytes, Histograms]
-"""A slice as it is sealed: the bundle's bytes and the histograms."""
-Closed = bytes | Raw
-"""A slice that is not decoded: its record, or either that or an `Open` in msgpack."""
+Parts = dict[int, bytes]
+"""A place's records by part."""
 
 
 class Told(Struct, frozen=True, omit_defaults=True):
@@ -45,38 +49,102 @@ class Told(Struct, frozen=True, omit_defaults=True):
 
 
 def written(bundle: int, histograms: Histograms) -> bytes:
-    """Return the record of a slice."""
+    """Return a slice's pane as it is written."""
     return _encode(Told(measures(bundle), histograms))
 
 
-def told(value: bytes) -> tuple[int, Histograms]:
-    """Return bundle and histograms of a slice's record; raises msgspec.MsgspecError when it is not one."""
-    pane = _decode(value)
-    return bundle_of(pane.measures), pane.histograms
+def told(pane: bytes | Raw) -> tuple[int, Histograms]:
+    """Return bundle and histograms of a slice's pane; raises msgspec.MsgspecError when it is not one."""
+    found = _decode(pane)
+    return bundle_of(found.measures), found.histograms
+
+
+def cuts(record: bytes) -> list[tuple[str | None, str | None, Raw]]:
+    """Return breakdown, value and pane, not decoded, of a part's record; raises msgspec.MsgspecError when it is not one."""
+    found: list[tuple[str | None, str | None, Raw]] = _decode_cuts(record)
+    return found
+
+
+class _Place:
+    """The slices of a channel and queue as they were written last, in parts."""
+
+    __slots__ = ("_filling", "parts", "where")
+
+    def __init__(self) -> None:
+        self.parts: list[dict[int, bytes]] = [{}]
+        """Panes by slice."""
+        self.where: dict[int, int] = {}
+        """Part of each slice."""
+        self._filling = {_PART: 0}
+        """The part that is filled up, by the panes that it may have."""
+
+    def restore(self, number: int, breakdown: str | None, part: int, pane: bytes) -> None:
+        """Take back a slice's pane."""
+        while len(self.parts) <= part:
+            self.parts.append({})
+        self.parts[part][number] = pane
+        self.where[number] = part
+        self._filling[_most(breakdown)] = part
+
+    def add(self, number: int, breakdown: str | None) -> int:
+        """Return the part of a slice that is new; the place's own pane goes before all others."""
+        if breakdown is None:
+            self.parts[0] = {number: b""} | self.parts[0]
+        part = self.where[number] = 0 if breakdown is None else self._room(_most(breakdown))
+        return part
+
+    def _room(self, most: int) -> int:
+        part = self._filling.get(most)
+        if part is None or len(self.parts[part]) >= most:
+            part = self._filling[most] = len(self.parts)
+            self.parts.append({})
+        return part
+
+    def record(self, part: int) -> bytes | None:
+        """Return the record of a part, None when nothing is left in it."""
+        panes = self.parts[part]
+        return b"[" + b",".join(panes.values()) + b"]" if panes else None
 
 
 class Stretch:
     """All slices of one stretch of time. Nothing is kept of what becomes 0."""
 
-    __slots__ = ("_blocks", "_firsts", "_kept", "_over", "_size", "bundles", "histograms")
+    __slots__ = (
+        "_blocks",
+        "_firsts",
+        "_over",
+        "_places",
+        "_read",
+        "_size",
+        "_slices",
+        "_written",
+        "bundles",
+        "histograms",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, slices: Slices) -> None:
+        self._slices = slices
         self.bundles: dict[int, int] = {}
         self.histograms: dict[int, Histograms] = {}
         """Of the slices that are decoded."""
-        self._kept: dict[int, Closed] = {}
+        self._places: dict[int, _Place] = {}
+        """Those that are opened."""
+        self._written: set[int] = set()
+        """Slices of opened places that are not decoded."""
+        self._read: dict[int, dict[int, bytes | None]] = {}
+        """Records, or their deletion, by place and part."""
         self._blocks: list[bytes] = []
         self._firsts: list[int] = []
-        """The lowest slice in each block."""
+        """The lowest place in each block."""
         self._size = 0
-        """Slices in all blocks."""
+        """Places in all blocks."""
         self._over: set[int] = set()
-        """Slices of which the sealed form no longer holds."""
+        """Places of which the sealed form no longer holds."""
 
     def credit(self, bundles: dict[int, int], counts: dict[int, int], groups: list[tuple[int, ...]]) -> set[int]:
         """Add bundles by place and counts by (place, bucket code); return the slices that these places are."""
         touched: set[int] = set()
-        if self._kept or self._blocks:
+        if self._closed_any:
             self._ready(
                 {
                     number
@@ -101,105 +169,167 @@ class Stretch:
 
     def merge(self, number: int, bundle: int, histograms: Histograms) -> None:
         """Add a bundle and histograms to a slice."""
-        if self._kept or self._blocks:
+        if self._closed_any:
             self._ready((number,))
         self._add(number, bundle)
         for name, counts in histograms.items():
             for index, count in counts.items():
                 self._count(number, name, index, count)
 
-    def restore(self, number: int, value: bytes | None) -> None:
-        """Take a slice's record back; of several the last one counts, and none deletes."""
-        if self._blocks:
-            self._over.add(number)
-        if value is None:
-            self._kept.pop(number, None)
-        else:
-            self._kept[number] = value
+    @property
+    def _closed_any(self) -> bool:
+        return bool(self._written or self._read or self._blocks)
 
-    def record(self, number: int) -> bytes | None:
-        """Return the record of a slice that was credited; None when nothing is left of it."""
-        bundle = self.bundles.get(number)
-        return None if bundle is None else written(bundle, self.histograms.get(number, _NONE))
+    def restore(self, place: int, part: int, record: bytes | None) -> None:
+        """Take a record of a place back; of several of the same part the last one counts, and none deletes."""
+        self._read.setdefault(place, {})[part] = record
+
+    def records(self, numbers: Iterable[int]) -> Iterator[tuple[int, int, bytes | None]]:
+        """Yield place, part and record of the parts that hold slices which were credited or removed; None when nothing is left of one."""
+        touched: dict[tuple[int, int], None] = {}
+        places, place_of, heads = self._places, self._slices.place_of, self._slices.heads
+        for number in numbers:
+            at = place_of[number]
+            place = places.get(at) or self._open(at)
+            if number in self._written:  # as it was
+                continue
+            part = place.where.get(number)
+            bundle = self.bundles.get(number)
+            if bundle is not None:
+                if part is None:
+                    part = place.add(number, self._slices.names[number].breakdown)
+                pane = written(bundle, self.histograms.get(number, _NONE))
+                place.parts[part][number] = heads[number] + pane + b"]"
+            elif part is not None:
+                del place.where[number], place.parts[part][number]
+            else:
+                continue
+            touched[at, part] = None
+        for at, part in touched:
+            yield at, part, places[at].record(part)
 
     def __iter__(self) -> Iterator[tuple[int, int, Histograms]]:
         """Yield number, bundle and histograms of all slices; none is decoded for longer."""
-        for number, value in self._closed().items():
-            yield number, *_open(value)
+        for at, parts in self._closed().items():
+            for record in parts.values():
+                for number, pane in self._panes(at, record):
+                    yield number, *_told(pane)
+        for number in self._written:
+            yield number, *self._told(number)
         for number, bundle in self.bundles.items():
             yield number, bundle, self.histograms.get(number, _NONE)
 
     def __bool__(self) -> bool:
-        return bool(self.bundles or self._kept or self._blocks)
+        return bool(self.bundles or self._closed_any)
 
     def numbers(self) -> list[int]:
-        """Return all slices that there are."""
-        return [*self._closed(), *self.bundles]
+        """Return all slices that there are; their places are opened."""
+        for at in self._closed():
+            self._open(at)
+        return self.open_numbers()
 
     def open_numbers(self) -> list[int]:
-        """Return the slices that are not sealed."""
-        return [*self._kept, *self.bundles]
+        """Return the slices of places that are opened."""
+        return [*self._written, *self.bundles]
+
+    def parts(self) -> Iterator[tuple[int, int]]:
+        """Yield place and part of all records that there are."""
+        for at, parts in self._closed().items():
+            for part in parts:
+                yield at, part
+        for at, place in self._places.items():
+            for part, panes in enumerate(place.parts):
+                if panes:
+                    yield at, part
 
     def remove(self, gone: Collection[int]) -> None:
-        """Forget slices."""
-        if not gone:
-            return
-        left = self._closed()
-        self._unseal()
-        self._kept = left
+        """Forget slices of opened places, to be written."""
         for number in gone:
-            left.pop(number, None)
             self.bundles.pop(number, None)
             self.histograms.pop(number, None)
+            self._written.discard(number)
 
     def seal(self) -> None:
-        """Seal all slices, unless nearly all are."""
+        """Seal all places as they were written, unless nearly all are."""
         if self._blocks and len(self._over) * _LOOSE <= self._size:
             return
-        slices: dict[int, Closed | Open] = {**self._closed()}
-        for number, bundle in self.bundles.items():
-            slices[number] = to_bytes(bundle), self.histograms.get(number, _NONE)
-        self._unseal()
-        self.bundles, self.histograms, self._kept = {}, {}, {}
-        self._size = len(slices)
-        ordered = sorted(slices)
-        for block in (ordered[at : at + _BLOCK] for at in range(0, len(ordered), _BLOCK)):
-            self._firsts.append(block[0])
-            self._blocks.append(compress(_pack({number: slices[number] for number in block})))
+        places = self._closed()
+        for at, place in self._places.items():
+            records = {part: record for part in range(len(place.parts)) if (record := place.record(part)) is not None}
+            if records:
+                places[at] = records
+        self.bundles, self.histograms, self._places, self._written, self._read = {}, {}, {}, set(), {}
+        self._blocks, self._firsts, self._over = [], [], set()
+        self._size = len(places)
+        block: dict[int, Parts] = {}
+        size = 0
+        for at in sorted(places):
+            block[at] = places[at]
+            size += sum(map(len, places[at].values()))
+            if size >= _BLOCK:
+                self._keep(block)
+                block, size = {}, 0
+        if block:
+            self._keep(block)
 
-    def _unseal(self) -> None:
-        self._blocks, self._firsts, self._size, self._over = [], [], 0, set()
+    def _keep(self, block: dict[int, Parts]) -> None:
+        self._firsts.append(next(iter(block)))
+        self._blocks.append(compress(_pack(block)))
 
-    def _closed(self) -> dict[int, Closed]:
-        """Return the slices that are not decoded."""
-        found: dict[int, Closed] = {}
+    def _closed(self) -> dict[int, Parts]:
+        """Return the records of the places that are not opened."""
+        found: dict[int, Parts] = {}
         for block in self._blocks:
             found.update(_unpack(decompress(block)))
-        for number in self._over:
-            found.pop(number, None)
-        found.update(self._kept)
+        for at in self._over:
+            found.pop(at, None)
+        for at, parts in self._read.items():
+            found[at] = _latest(found.get(at, {}), parts)
         return found
+
+    def _open(self, at: int) -> _Place:
+        """Open a place: its panes are there, but not decoded."""
+        parts: Parts = {}
+        if self._blocks and at not in self._over:
+            self._over.add(at)
+            block = _unpack(decompress(self._blocks[max(0, bisect_right(self._firsts, at) - 1)]))
+            parts = block.get(at, parts)
+        parts = _latest(parts, self._read.pop(at, {}))
+        place = self._places[at] = _Place()
+        heads, names = self._slices.heads, self._slices.names
+        for part, record in parts.items():
+            for number, pane in self._panes(at, record):
+                place.restore(number, names[number].breakdown, part, heads[number] + bytes(pane) + b"]")
+                self._written.add(number)
+        return place
+
+    def _panes(self, at: int, record: bytes) -> Iterator[tuple[int, Raw]]:
+        """Yield number and pane of the slices in a record of a place."""
+        channel, queue = self._slices.places[at]
+        try:
+            for breakdown, value, pane in cuts(record):
+                yield self._slices.number(Slice(channel, queue, breakdown, value)), pane
+        except msgspec.MsgspecError as error:
+            message = f"a record of panes cannot be read: {error}"
+            raise StateCorruptError(message) from error
 
     def _ready(self, numbers: Iterable[int]) -> None:
         """Decode slices that are about to be changed."""
-        hidden: dict[int, list[int]] = {}
+        place_of = self._slices.place_of
         for number in numbers:
-            value = self._kept.pop(number, None)
-            if value is not None:
-                self._decode(number, value)
-            elif self._blocks and number not in self._over:
-                self._over.add(number)
-                hidden.setdefault(bisect_right(self._firsts, number) - 1, []).append(number)
-        for at, some in hidden.items():
-            block = _unpack(decompress(self._blocks[max(0, at)]))
-            for number in some:
-                if number in block:
-                    self._decode(number, block[number])
+            if number in self.bundles:
+                continue
+            if place_of[number] not in self._places:
+                self._open(place_of[number])
+            if number in self._written:
+                self.bundles[number], histograms = self._told(number)
+                if histograms:
+                    self.histograms[number] = histograms
+                self._written.discard(number)
 
-    def _decode(self, number: int, value: Closed) -> None:
-        self.bundles[number], histograms = _open(value)
-        if histograms:
-            self.histograms[number] = histograms
+    def _told(self, number: int) -> tuple[int, Histograms]:
+        place = self._places[self._slices.place_of[number]]
+        return _told(place.parts[place.where[number]][number][len(self._slices.heads[number]) : -1])
 
     def _add(self, number: int, bundle: int) -> None:
         total = self.bundles.get(number, 0) + bundle
@@ -232,19 +362,25 @@ class Stretch:
             del self.histograms[number]
 
 
-def _open(value: Closed) -> tuple[int, Histograms]:
-    """Return bundle and histograms of a slice."""
+def _most(breakdown: str | None) -> int:
+    return _AGENTS if breakdown == "agent" else _PART
+
+
+def _latest(parts: Parts, read: dict[int, bytes | None]) -> Parts:
+    return {part: record for part, record in {**parts, **read}.items() if record is not None}
+
+
+def _told(pane: bytes | Raw) -> tuple[int, Histograms]:
     try:
-        found: Open | bytes = _decode_raw(value) if isinstance(value, Raw) else value
-        return told(found) if isinstance(found, bytes) else (from_bytes(found[0]), found[1])
+        return told(pane)
     except msgspec.MsgspecError as error:
-        message = f"a pane's record cannot be read: {error}"
+        message = f"a pane cannot be read: {error}"
         raise StateCorruptError(message) from error
 
 
 _NONE: Final[Histograms] = {}
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final[Any] = msgspec.json.Decoder(Told).decode
+_decode_cuts: Final[Any] = msgspec.json.Decoder(list[tuple[str | None, str | None, Raw]]).decode
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(dict[int, Raw]).decode
-_decode_raw: Final[Any] = msgspec.msgpack.Decoder(bytes | Open).decode
+_unpack: Final = msgspec.msgpack.Decoder(dict[int, Parts]).decode

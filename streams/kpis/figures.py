@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from schemas.fields import rfc3339
-from schemas.panes import PANE, Counters, PartitionStatus, Waiting, decode_key, decode_value
+from schemas.panes import PANES, Counters, PartitionStatus, Waiting, decode_key, decode_value
 from schemas.rows import Figure, Row
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
@@ -59,7 +59,7 @@ class Figures:
 
     def load(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take a record of the KPI topic; it replaces the earlier one of its key and partition."""
-        if key.startswith(PANE):
+        if key.startswith(PANES):
             self._panes.load(partition, key, value)
             return
         kind, *name = decode_key(key)

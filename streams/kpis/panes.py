@@ -1,6 +1,6 @@
-"""Panes as a reader keeps them: every partition's part as it came, added up and decoded when first asked for.
+"""Panes as a reader keeps them: every partition's records as they came, added up and decoded when first asked for.
 
-A part replaces the earlier one of the same partition, so reading a topic again, or from the start, changes nothing.
+A record replaces the earlier one of the same key and partition, so reading a topic again, or from the start, changes nothing.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from schemas.panes import decode_cut, split_pane_key
+from schemas.panes import decode_place, split_panes_key
 from streams.engine.slices import Slice
-from streams.engine.stretch import told
+from streams.engine.stretch import cuts, told
 
 Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
 _PARTITIONS: Final = 12
-"""Bits of a partition's number in the key of a part."""
-_MASK: Final = (1 << _PARTITIONS) - 1
+_PARTS: Final = 16
+"""Bits of the numbers of a partition and of a part in what a record is kept by."""
+_PARTITION: Final = (1 << _PARTITIONS) - 1
+_PART: Final = (1 << _PARTS) - 1 << _PARTITIONS
 _DECODED: Final = 6000
-"""Stretches of which the sums are kept decoded; of the others only the parts."""
+"""Stretches of which sums are kept; of the others only the records."""
 
 
 class Total:
@@ -48,12 +50,12 @@ class Total:
 
 
 class Stretch:
-    """The parts of one stretch of time, by breakdown, then by slice and partition; and their sums."""
+    """The records of one stretch of time, by place, part and partition; and the sums of slices by breakdown."""
 
-    __slots__ = ("parts", "sums")
+    __slots__ = ("records", "sums")
 
     def __init__(self) -> None:
-        self.parts: dict[str | None, dict[int, bytes]] = {}
+        self.records: dict[int, bytes] = {}
         self.sums: dict[str | None, dict[int, Total]] = {}
 
 
@@ -61,8 +63,10 @@ class PaneStore:
     """All panes read so far."""
 
     def __init__(self) -> None:
-        self._numbers: dict[bytes, int] = {}
-        """Slices by the end of their records' keys."""
+        self._places: dict[bytes, int] = {}
+        """Channel and queue by their form in keys."""
+        self._names: list[tuple[str | None, str | None]] = []
+        self._numbers: dict[Slice, int] = {}
         self.slices: list[Slice] = []
         self._queues: set[str | None] = set()
         self.places: set[tuple[str, str]] = set()
@@ -71,42 +75,32 @@ class PaneStore:
         self._decoded: OrderedDict[tuple[int, int], None] = OrderedDict()
 
     def load(self, partition: int, key: bytes, value: bytes | None) -> None:
-        """Take a pane's record."""
-        length, start, cut = split_pane_key(key)
-        number = self._numbers.get(cut)
-        if number is None:
-            number = self._numbers[cut] = len(self.slices)
-            of = Slice(*decode_cut(cut))
-            self.slices.append(of)
-            self._queues.add(of.queue)
-            if of.channel is not None and of.queue is not None:
-                self.places.add((of.channel, of.queue))
-        stretches = self._stretches.get(length)
-        if stretches is None:
-            stretches = self._stretches[length] = {}
-        self._put(stretches, start, number << _PARTITIONS | partition, self.slices[number].breakdown, value)
-
-    def _put(
-        self, stretches: dict[int, Stretch], start: int, key: int, breakdown: str | None, value: bytes | None
-    ) -> None:
+        """Take a record of panes."""
+        length, start, name, part = split_panes_key(key)
+        place = self._places.get(name)
+        if place is None:
+            place = self._place(name)
+        stretches = self._stretches.setdefault(length, {})
         stretch = stretches.get(start)
         if stretch is None:
             stretch = stretches[start] = Stretch()
-        parts = stretch.parts.setdefault(breakdown, {})
-        sums = stretch.sums.get(breakdown)
-        if sums is not None:
-            sums.pop(key >> _PARTITIONS, None)
-            if value is not None or len(parts) > 1:
-                del stretch.sums[breakdown]
+        stretch.sums.clear()
+        at = (place << _PARTS | part) << _PARTITIONS | partition
         if value is not None:
-            parts[key] = value
+            stretch.records[at] = value
             return
-        parts.pop(key, None)
-        if not parts:
-            del stretch.parts[breakdown]
-            stretch.sums.pop(breakdown, None)
-        if not stretch.parts:
+        stretch.records.pop(at, None)
+        if not stretch.records:
             del stretches[start]
+
+    def _place(self, name: bytes) -> int:
+        place = self._places[name] = len(self._names)
+        channel, queue = decode_place(name)
+        self._names.append((channel, queue))
+        self._queues.add(queue)
+        if channel is not None and queue is not None:
+            self.places.add((channel, queue))
+        return place
 
     def lengths(self) -> Iterable[int]:
         """Return the lengths of panes there are, in seconds."""
@@ -135,9 +129,9 @@ class PaneStore:
 
     def part(self, length: int, start: int, breakdown: str | None, partition: int) -> Iterator[tuple[Slice, Total]]:
         """Yield what one partition adds to the sums of each slice of a stretch."""
-        parts = self._stretches[length][start].parts.get(breakdown, {})
-        own = {key: value for key, value in parts.items() if key & _MASK == partition}
-        for number, total in _sums(own).items():
+        records = self._stretches[length][start].records
+        own = {at: record for at, record in records.items() if at & _PARTITION == partition}
+        for number, total in self._sums(own, breakdown).items():
             yield self.slices[number], total
 
     def sums(self, length: int, start: int, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
@@ -145,10 +139,37 @@ class PaneStore:
         stretch = self._stretches[length][start]
         sums = stretch.sums.get(breakdown)
         if sums is None:
-            sums = stretch.sums[breakdown] = _sums(stretch.parts.get(breakdown, {}))
+            sums = stretch.sums[breakdown] = self._sums(stretch.records, breakdown)
             self._remember(length, start)
         for number, total in sums.items():
             yield self.slices[number], total
+
+    def _sums(self, records: dict[int, bytes], breakdown: str | None) -> dict[int, Total]:
+        sums: dict[int, Total] = {}
+        for at, record in records.items():
+            if breakdown is None:
+                if at & _PART:
+                    continue
+                record = record[: record.index(b"]") + 1] + b"]"  # noqa: PLW2901 - a queue's own pane comes first, and has no list
+            channel, queue = self._names[at >> _PARTITIONS + _PARTS]
+            for by, value, pane in cuts(record):
+                if by != breakdown:
+                    continue
+                number = self._number(Slice(channel, queue, by, value))
+                total = sums.get(number)
+                if total is None:
+                    total = sums[number] = Total()
+                bundle, histograms = told(pane)
+                total.bundle += bundle
+                total.count(histograms)
+        return sums
+
+    def _number(self, of: Slice) -> int:
+        number = self._numbers.get(of)
+        if number is None:
+            number = self._numbers[of] = len(self.slices)
+            self.slices.append(of)
+        return number
 
     def _remember(self, length: int, start: int) -> None:
         self._decoded[length, start] = None
@@ -158,15 +179,3 @@ class PaneStore:
             stretch = self._stretches.get(old_length, {}).get(old_start)
             if stretch is not None:
                 stretch.sums.clear()
-
-
-def _sums(parts: dict[int, bytes]) -> dict[int, Total]:
-    sums: dict[int, Total] = {}
-    for key, value in parts.items():
-        bundle, histograms = told(value)
-        total = sums.get(key >> _PARTITIONS)
-        if total is None:
-            total = sums[key >> _PARTITIONS] = Total()
-        total.bundle += bundle
-        total.count(histograms)
-    return sums

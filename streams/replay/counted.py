@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from schemas.panes import PANE
+from schemas.panes import PANES, split_panes_key
 from streams.engine.policy import EVERYTHING, INTERVAL, SECOND, Policy
 from streams.kpis.figures import Figures
 from streams.replay.crew import Crew
@@ -75,8 +75,8 @@ def _load(task: Task, number: int, found: Counted) -> None:
         found.examples += frame.examples[: MOST_EXAMPLES - len(found.examples)]
         for key, value in frame.kpis:
             found.figures.load(number, key, value)
-            if value is not None and key.startswith(PANE):
-                _, length, start, _ = key.split(b",", 3)
-                begin = int(start) * SECOND
+            if value is not None and key.startswith(PANES):
+                length, start, *_ = split_panes_key(key)
+                begin = start * SECOND
                 found.first = begin if found.first is None else min(found.first, begin)
-                found.last = max(found.last or 0, begin + int(length) * SECOND)
+                found.last = max(found.last or 0, begin + length * SECOND)

@@ -20,7 +20,7 @@ from schemas.agents import AgentStateChanged
 from schemas.dead_letters import RefusedError
 from schemas.events import Event, encode
 from schemas.fields import rfc3339
-from schemas.panes import decode_key, decode_value
+from schemas.panes import Pane, panes_of
 from schemas.rows import Figure
 from streams.engine.course import UNKNOWN_QUEUE
 from streams.engine.partition import Partition, Record
@@ -193,7 +193,8 @@ class Explaining:
         for key, value in self._engine.flush().kpis:
             figures.load(0, key, value)
             if value is not None:
-                self._note(decode_key(key), value, credited)
+                for name, pane in panes_of(key, value):
+                    self._note(name, pane, credited)
         *rows, total = figures.rows(self._query._replace(by=_BY))
         _compare(kpi.id, figure, total.kpis[kpi.id])
         parts = {row.value: row.kpis[kpi.id] for row in rows if row.value is not None}
@@ -216,15 +217,12 @@ class Explaining:
                     contact.name, customer, part.numerator, part.denominator, contact.facts, credited.get(contact.tag, [])
                 )  # fmt: skip
 
-    def _note(self, key: tuple[Any, ...], value: bytes, credited: dict[str, list[Credit]]) -> None:
+    def _note(self, name: tuple[Any, ...], pane: Pane, credited: dict[str, list[Credit]]) -> None:
         """Take note of a pane that is one contact's, in the range and the queue."""
-        if key[0] != "pane":
-            return
-        _, length, start, channel, queue, by, tag = key
+        length, start, channel, queue, by, tag = name
         query = self._query
         inside = query.start_us <= start * SECOND < query.end_us and length * SECOND == INTERVAL
         if by == _BY and inside and query.queue in {None, queue} and query.channel in {None, channel}:
-            pane = decode_value("pane", value)
             credited.setdefault(tag, []).append(Credit(rfc3339(start * SECOND), channel, queue, pane.measures))
 
 

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import track
 
 from schemas.dead_letters import RefusedError
-from schemas.panes import PANE, split_pane_key
+from schemas.panes import PANES, split_panes_key
 from streams.broker.topics import TopicSet
 from streams.engine.policy import DAY, SECOND
 from streams.engine.records import event_of
@@ -187,7 +187,7 @@ def _panes(settings: Settings, number: int) -> set[tuple[int, int]]:
     """Return when the panes of a partition begin and end (microseconds)."""
     keys: dict[bytes, None] = {}
     restore(settings, number, {TopicSet(settings.kafka.prefix).kpis: keeping(keys)}, lambda *_: None)
-    panes = {split_pane_key(key)[:2] for key in keys if key.startswith(PANE)}
+    panes = {split_panes_key(key)[:2] for key in keys if key.startswith(PANES)}
     return {(start * SECOND, (start + length) * SECOND) for length, start in panes}
 
 

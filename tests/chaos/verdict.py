@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from schemas.fields import rfc3339
-from schemas.panes import decode_key
+from schemas.panes import panes_of
 from streams.broker.topics import TopicSet
 from streams.engine.partition import Partition, Record
 from streams.engine.policy import INTERVAL, SECOND, SLIDING, Policy
@@ -124,9 +124,9 @@ def entered(bootstrap: str, topics: TopicSet) -> int:
     """Return how many contacts entered a queue, from the records of the intervals."""
     found = 0
     for (_, key), value in records.last(bootstrap, topics.kpis, PATIENCE).items():
-        kind, *name = decode_key(key)
-        if kind == "pane" and name[0] == INTERVAL // SECOND and name[3] is not None and name[4] is None:
-            found += decoded(key, value).measures.get("entered", 0)
+        for (length, _, _, queue, breakdown, _), pane in panes_of(key, value):
+            if length == INTERVAL // SECOND and queue is not None and breakdown is None:
+                found += pane.measures.get("entered", 0)
     return found
 
 

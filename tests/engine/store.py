@@ -90,15 +90,21 @@ class Store:
         decoded = {wire.decode_key(key): value for key, value in self.kpis.items()}
         return {key[1:]: wire.decode_value(kind, value) for key, value in decoded.items() if key[0] == kind}
 
+    def _panes(self) -> dict[tuple[Any, ...], Pane]:
+        panes = [pane for key, value in self.kpis.items() for pane in wire.panes_of(key, value)]
+        found = dict(panes)
+        assert len(found) == len(panes), "a pane is in two records"
+        return found
+
     def panes(self, length: int) -> dict[Slice, Pane]:
         """Return the panes of a length in microseconds, times in microseconds; days have 23 to 25 hours."""
-        found: dict[tuple[Any, ...], Pane] = self._of_kind("pane")
+        found = self._panes()
         seconds = {length // SECOND} if length < DAILY else {(DAILY + shift) // SECOND for shift in SHIFTS}
         return {(key[1] * SECOND, *key[2:]): pane for key, pane in found.items() if key[0] in seconds}
 
     def lengths_of_days(self) -> dict[tuple[int, str | None], int]:
         """Return the lengths of the panes of days, in microseconds, by start and queue."""
-        found: dict[tuple[Any, ...], Pane] = self._of_kind("pane")
+        found = self._panes()
         return {(key[1] * SECOND, key[3]): key[0] * SECOND for key in found if key[0] * SECOND > DAILY // 2}
 
     def measures(self, length: int) -> dict[Slice, dict[str, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
@@ -74,12 +74,23 @@ def comparable(found: Published) -> dict[tuple[Any, ...], Any]:
     Those are dropped once in ten seconds, so which of the oldest are still there depends on when somebody looks.
     """
     oldest = time.time() - SURELY_KEPT
-    named = {(number, *json.loads(key)): value for (number, key), value in found.items() if not _empty(value)}
     return {
         name: _plain(value)
-        for name, value in named.items()
-        if name[1:3] != ("pane", SLIDING_SECONDS) or name[3] > oldest
+        for record in found.items()
+        for name, value in _named(record)
+        if not _empty(value) and (name[1:3] != ("pane", SLIDING_SECONDS) or name[3] > oldest)
     }
+
+
+def _named(record: tuple[records.Key, Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield what is in a record: of a part its panes, for which part a pane is in depends on who wrote it."""
+    (number, key), value = record
+    kind, *name = json.loads(key)
+    if kind != "panes":
+        yield (number, kind, *name), value
+        return
+    for cut in value:
+        yield (number, "pane", *name[:-1], cut.breakdown, cut.value), cut.pane
 
 
 def _plain(value: Any) -> Any:

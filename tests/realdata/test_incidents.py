@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec import structs
 
-from schemas.panes import PANE, decode_cut, decode_value, split_pane_key
+from schemas.panes import panes_of
 from schemas.rows import Row
 from streams.cli import group
 from streams.engine.partition import Partition
@@ -54,11 +54,10 @@ def test_every_ticket() -> None:
     tickets = incidents.tickets()
     every = [event for ticket in tickets for event in incidents.events(ticket, None, ticket.number)]
     partition.process(record._replace(timestamp_us=1 << 60) for record in records(every))
-    for key, pane in partition.flush().kpis:
-        if key.startswith(PANE) and pane is not None:
-            *_, breakdown, number = decode_cut(split_pane_key(key)[2])
-            if breakdown == "entry_point" and number is not None:
-                found[number].update(decode_value("pane", pane).measures)
+    for key, record in partition.flush().kpis:
+        for (*_, breakdown, number), pane in panes_of(key, record or b"[]"):
+            if breakdown == "entry_point":
+                found[number].update(pane.measures)
     for ticket in tickets:
         counted, last = found[ticket.number], ticket.last
         assert counted["reopened"] == int(last["reopen_count"]), ticket.number

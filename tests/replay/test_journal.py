@@ -10,7 +10,7 @@ import pytest
 
 from schemas.calls import CallAnswered, CallEnded, CallQueued
 from schemas.events import Event, encode
-from schemas.panes import PANE, Pane, decode_key, decode_value
+from schemas.panes import PANES, PARTITION, Pane, panes_of
 from streams.engine.partition import Record
 from streams.engine.policy import Policy
 from streams.replay.journal import Example, Frame, Journal, frames
@@ -55,22 +55,25 @@ def test_a_frame_that_is_damaged_ends_the_journal(path: Path) -> None:
     assert list(frames(path)) == FRAMES[:1]
 
 
-def figures(path: Path) -> dict[bytes, object]:
-    """Return what a journal has of each key in the end, but for how many flushes it took and where nobody waits."""
-    found: dict[bytes, bytes | None] = {}
-    for frame in frames(path):
-        found.update(frame.kpis)
-    return {
+def figures(path: Path) -> dict[Any, object]:
+    """Return what a journal has of each pane and each other key in the end, but for how many flushes it took and where nobody waits."""
+    found = {
         key: msgspec.json.decode(value)
-        for key, value in found.items()
-        if value and key != b'["partition"]' and b'"waiting":0' not in value
+        for key, value in last(path).items()
+        if not key.startswith(PANES) and key != PARTITION and b'"waiting":0' not in value
     }
+    return found | panes(path)
 
 
 def panes(path: Path) -> dict[tuple[Any, ...], Pane]:
-    """Return the panes that a journal has in the end, by key."""
-    last = {key: value for frame in frames(path) for key, value in frame.kpis if key.startswith(PANE)}
-    return {decode_key(key): decode_value("pane", value) for key, value in last.items() if value is not None}
+    """Return the panes that a journal has in the end."""
+    return dict(pane for record in last(path).items() for pane in panes_of(*record))
+
+
+def last(path: Path) -> dict[bytes, bytes]:
+    """Return the last record of each key in a journal."""
+    found = {key: value for frame in frames(path) for key, value in frame.kpis}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def shard(folder: Path) -> Shard:
@@ -119,7 +122,7 @@ def test_a_replay_breaks_down_by_what_is_asked_alone(tmp_path: Path, by: str | N
         counting.take(0, [Record(offset, 1_900_000_000_000_000, key, encode(event))])
         counting._flush()
     counting.close(0)
-    first = {key[5]: pane for key, pane in panes(tmp_path / "0.journal").items() if key[1:4] == (900, START, "call")}
+    first = {key[4]: pane for key, pane in panes(tmp_path / "0.journal").items() if key[:3] == (900, START, "call")}
     assert set(first) == cuts
     for pane in first.values():
         assert pane.measures["resolved_identified"] == 1

@@ -17,6 +17,7 @@ from click.testing import Result
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from schemas.panes import PANES
 from streams.broker.topics import TopicSet
 from streams.configuration import load
 from streams.engine.partition import Changes
@@ -221,8 +222,9 @@ def within(kafka: str, topics: TopicSet, seconds: int) -> int:
     """Return how many of the calls in the topic were answered within a time, as one engine counts them."""
     policy = Policy(defaults=QueuePolicy(threshold=seconds * SECOND))
     found, _ = expectation(kafka, topics, policy)
-    panes = [pane for (_, key), pane in found.items() if key.startswith(b'["pane",900') and key.endswith(b"null,null]")]
-    return sum(pane.measures.get("answered_within", 0) for pane in panes)
+    panes = [part[0] for (_, key), part in found.items() if key.startswith(PANES + b"900,") and key.endswith(b",0]")]
+    assert all(own.breakdown is None for own in panes)
+    return sum(own.pane.measures.get("answered_within", 0) for own in panes)
 
 
 class Watching:
