@@ -19,7 +19,7 @@ from streams.engine.policy import Policy
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Batch, Crew, FedJob, encode_batch, fed
 from streams.replay.journal import Example
-from streams.replay.shard import MOST_EXAMPLES, UNLIMITED, DisorderError, Task, kept
+from streams.replay.shard import MOST_EXAMPLES, UNLIMITED, DisorderError, Task, broken_down, kept
 from streams.replay.work import Plan, Work
 from streams.sources.files import Line, is_regular, read_events
 
@@ -58,7 +58,7 @@ def _count(paths: Sequence[str], policy: Policy, by: str | None, work: Work, bar
     counted = Counted(figures_of(policy))
     plan = work.plan
     assert plan is not None
-    task = Task(kept(policy), by, str(work.folder), work.resumable)
+    task = Task(kept(policy), broken_down(by), str(work.folder), work.resumable)
     jobs = [FedJob(task, number, plan.ordered, plan.now_us) for number in range(plan.processes)]
     with Crew(fed, jobs) as crew:
         _distribute(paths, crew, len(jobs), counted, bar)

@@ -30,13 +30,13 @@ class DisorderError(Exception):
 
 
 class Task(NamedTuple):
-    """How all processes count: under which policy, for rows by what, into journals in which folder.
+    """How all processes count: under which policy, with which breakdowns, into journals in which folder.
 
     ``resumable`` journals hold the engine's state too. ``now_us`` is the clock of a worker that would count now, None in history.
     """
 
     policy: Policy
-    by: str | None
+    breakdowns: tuple[str, ...]
     folder: str
     resumable: bool
     now_us: int | None = None
@@ -61,6 +61,15 @@ def kept(policy: Policy) -> Policy:
     return replace(policy, retention=EVERYTHING)
 
 
+def broken_down(by: str | None) -> tuple[str, ...]:
+    """Return the breakdowns that rows by this need.
+
+    >>> broken_down("agent"), broken_down("queue")
+    (('agent',), ())
+    """
+    return tuple(name for name in BREAKDOWNS if name == by)
+
+
 class Shard:
     """Some partitions, or the part of a file's customers that is one."""
 
@@ -74,9 +83,7 @@ class Shard:
 
     def open(self, number: int) -> int:
         """Begin a partition, or take it up where its journal ends; return the offset of the next record to take."""
-        partition = self._partitions[number] = Partition(
-            number, self._task.policy, [name for name in BREAKDOWNS if name == self._task.by]
-        )
+        partition = self._partitions[number] = Partition(number, self._task.policy, self._task.breakdowns)
         path = self._task.journal(number)
         if self._task.resumable and path.exists():
             for frame in frames(path):

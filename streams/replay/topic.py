@@ -36,7 +36,7 @@ from streams.replay.crew import Crew, child
 from streams.replay.files import Bar
 from streams.replay.reading import PATIENCE, Reading, Span, record_of
 from streams.replay.reading import consumer as connect
-from streams.replay.shard import Shard, Task, kept
+from streams.replay.shard import Shard, Task, broken_down, kept
 from streams.replay.work import Work
 from streams.settings import KafkaSettings
 
@@ -173,7 +173,7 @@ def count_range(asked: Asked, policy: Policy, by: str | None, processes: int, wo
     """Return what the spans of the work's plan hold, as of when it began: who still waits, waits at that time."""
     assert work.plan is not None
     counted = Counted(figures_of(policy))
-    task = Task(kept(policy), by, str(work.folder), work.resumable)
+    task = Task(kept(policy), broken_down(by), str(work.folder), work.resumable)
     until = last_event(asked, policy)
     found = [Span(*span) for span in work.plan.spans]
     jobs = [ReadJob(asked.kafka, asked.topic, share, until, task) for share in shares(found, processes)]

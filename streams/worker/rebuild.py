@@ -32,6 +32,7 @@ from schemas.panes import PANES, split_panes_key
 from streams.broker.topics import TopicSet
 from streams.engine.policy import DAY, SECOND
 from streams.engine.records import event_of
+from streams.engine.slices import BREAKDOWNS
 from streams.errors import BrokerError, CentralitaError
 from streams.kafka import confluent
 from streams.replay.crew import Crew
@@ -91,7 +92,7 @@ def command(load: Callable[[], Settings], *, yes: bool, wait: float, processes: 
             abort=True,
         )
     with TemporaryDirectory(prefix="centralita-", dir=work) as folder:
-        task = Task(settings.policy, None, folder, resumable=True, now_us=time.time_ns() // 1_000)
+        task = Task(settings.policy, BREAKDOWNS, folder, resumable=True, now_us=time.time_ns() // 1_000)
         count(settings, task, numbers, processes)
         wait_until_stopped(admin, group, wait)
         ends = fence(settings, numbers)

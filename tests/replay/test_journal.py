@@ -14,7 +14,7 @@ from schemas.panes import PANES, PARTITION, Pane, panes_of
 from streams.engine.partition import Record
 from streams.engine.policy import Policy
 from streams.replay.journal import Example, Frame, Journal, frames
-from streams.replay.shard import Shard, Task, kept
+from streams.replay.shard import Shard, Task, broken_down, kept
 from tests.harness.traffic import START
 from tests.replay import expected
 
@@ -78,7 +78,7 @@ def last(path: Path) -> dict[bytes, bytes]:
 
 def shard(folder: Path) -> Shard:
     folder.mkdir(exist_ok=True)
-    return Shard(Task(kept(Policy()), None, str(folder), resumable=True))
+    return Shard(Task(kept(Policy()), (), str(folder), resumable=True))
 
 
 def test_an_engine_goes_on_from_its_journal(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def call(number: int, day: float, customer: str) -> list[tuple[bytes, Event]]:
 def test_a_replay_breaks_down_by_what_is_asked_alone(tmp_path: Path, by: str | None, cuts: set[str | None]) -> None:
     """And keeps that of the first day, from which a customer's return on the seventh takes the first-contact resolution back."""
     events = [*call(1, 0, "ana"), *(one for day in range(1, 7) for one in call(10 + day, day, f"other-{day}"))]
-    counting = Shard(Task(kept(Policy()), by, str(tmp_path), resumable=False))
+    counting = Shard(Task(kept(Policy()), broken_down(by), str(tmp_path), resumable=False))
     counting.open(0)
     for offset, (key, event) in enumerate([*events, *call(2, 6.5, "ana")]):
         counting.take(0, [Record(offset, 1_900_000_000_000_000, key, encode(event))])

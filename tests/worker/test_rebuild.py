@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -18,11 +19,13 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.panes import PANES
-from streams.broker.topics import TopicSet
+from streams.broker.topics import TopicSet, admin_client
 from streams.configuration import load
 from streams.engine.partition import Changes
-from streams.engine.policy import SECOND, Policy, QueuePolicy
+from streams.engine.policy import HOUR, SECOND, Policy, QueuePolicy
+from streams.engine.slices import BREAKDOWNS
 from streams.errors import FencedError
+from streams.kpis.figures import Figures, Query
 from streams.replay.shard import Task
 from streams.settings import Settings
 from streams.worker import crashes
@@ -32,7 +35,7 @@ from streams.worker.switch import fence, switch
 from tests.board.boards import BoardProcess
 from tests.harness import records
 from tests.harness.exactness import assert_exact, comparable, expectation, published, wait_until, wait_until_caught_up
-from tests.harness.traffic import calls
+from tests.harness.traffic import START, calls
 from tests.harness.workers import WorkerProcess
 from tests.worker.test_commands import centralita
 
@@ -113,7 +116,7 @@ class Switching:
     def __init__(self, kafka: str, topics: TopicSet, folder: Path) -> None:
         own = {"CENTRALITA_KAFKA": kafka, "CENTRALITA_KAFKA_PREFIX": topics.prefix}
         self.settings = load(None, own | {"CENTRALITA_WORKER_APPLICATION_ID": topics.prefix} | SIXTY)
-        self.task = Task(self.settings.policy, None, str(folder), resumable=True, now_us=time.time_ns() // 1_000)
+        self.task = Task(self.settings.policy, BREAKDOWNS, str(folder), resumable=True, now_us=time.time_ns() // 1_000)
         self.journals = {number: self.task.journal(number) for number in range(2)}
         self.count()
         self._context = get_context("forkserver")
@@ -225,6 +228,43 @@ def within(kafka: str, topics: TopicSet, seconds: int) -> int:
     panes = [part[0] for (_, key), part in found.items() if key.startswith(PANES + b"900,") and key.endswith(b",0]")]
     assert all(own.breakdown is None for own in panes)
     return sum(own.pane.measures.get("answered_within", 0) for own in panes)
+
+
+def test_the_figures_are_the_same_in_another_number_of_partitions(kafka: str, topics: TopicSet):
+    """Events sent again into more partitions; state and figures get more too, and keep the old ones until the rebuild."""
+    spare = TopicSet(f"{topics.prefix}-spare")
+    records.send(kafka, topics.events, calls(300))
+    rebuilt(kafka, topics)
+    numbers, before = figures(kafka, topics)
+    assert (numbers, len(before) > 8) == ({0, 1}, True)
+    with admin_client(kafka) as admin:
+        spare.create(admin, 1)
+        sent_again(kafka, topics, spare)
+        admin.delete_topics([topics.events])
+        wait_until(lambda: topics.create(admin, 5) == [topics.events], 30, "the events are still there")
+        admin.create_partitions(dict.fromkeys(topics.names[1:], 5))
+    sent_again(kafka, spare, topics)
+    assert figures(kafka, topics) == ({0, 1}, before)
+    rebuilt(kafka, topics)
+    assert figures(kafka, topics) == ({0, 1, 2, 3, 4}, before)
+    assert_exact(kafka, topics)
+
+
+def sent_again(kafka: str, source: TopicSet, target: TopicSet) -> None:
+    """Send all events of a topic into another one."""
+    sent = centralita(kafka, source, "replay", "--from", "2026-03-01", "--into", target.events, "--speed", "0")
+    assert sent.exit_code == 0, (sent.output, sent.exception)
+
+
+def figures(kafka: str, topics: TopicSet) -> tuple[set[int], list[dict[str, Any]]]:
+    """Return the partitions that have figures, and the figures of all of them by interval and queue."""
+    found = Figures(Policy())
+    for (number, key), value in records.last(kafka, topics.kpis).items():
+        found.load(number, key, value)
+    begin = START * SECOND
+    rows = found.rows(Query(begin, begin + 2 * HOUR, "15m", "queue"))
+    values = [{name: (kpi.value, kpi.numerator, kpi.denominator) for name, kpi in row.kpis.items()} for row in rows]
+    return set(found.partitions()), values
 
 
 class Watching:
