@@ -63,7 +63,7 @@ _QUICK = {
 @click.option("--browser/--no-browser", default=None, help="Open the wallboard; default: on a desktop.")
 @click.pass_context
 def command(ctx: click.Context, port: int, traffic: float, data: Path | None, *, browser: bool | None) -> None:
-    """Show the whole of Centralita with simulated traffic; Ctrl-C ends everything and leaves nothing running.
+    """Show the whole of Centralita with simulated traffic of every channel; Ctrl-C ends everything and leaves nothing running.
 
     It runs a real Apache Kafka (fetched once, 43 MB) unless CENTRALITA_KAFKA names one. The wallboard's address is shown as soon as
     figures move.
@@ -194,7 +194,7 @@ class Demo:
         while True:
             self._check()
             figures = self._figures()
-            told = "the board does not answer" if figures is None else f"{figures:,} calls in the last hour"
+            told = "the board does not answer" if figures is None else f"{figures:,} queue visits in the last hour"
             restarts = sum(part.restarts for part in self._parts)
             status.update(told + (f", restarted: {restarts}" if restarts else ""))
             time.sleep(1)
@@ -213,7 +213,7 @@ class Demo:
             part.start()
 
     def _figures(self) -> int | None:
-        """Return how many calls entered in the last hour, None as long as the board has no figure."""
+        """Return how many entered a queue in the last hour, of all channels, None as long as the board has no figure."""
         try:
             with urllib.request.urlopen(f"{self.url}api/v1/kpis?window=60m", timeout=2) as answer:  # noqa: S310 - ours
                 rows = orjson.loads(answer.read())["rows"]

@@ -1,4 +1,4 @@
-"""Simulated traffic with duplicates, disorder, losses and garbage; of every record it is known whether it is garbage, and why."""
+"""Simulated traffic of every channel with duplicates, disorder, losses and garbage; of every record it is known whether it is garbage, and why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from schemas.dead_letters import Reason
-from streams.simulate.center import MONDAY_MORNING, Center, demo_center
+from streams.simulate.center import MONDAY_MORNING, Center, demo_center, with_all_channels
 from streams.simulate.faults import Faults, Tally, broken
 from streams.simulate.timed import encoded
 from streams.simulate.traffic import events, natural_rate
@@ -43,5 +43,5 @@ def length(count: int, seed: int, *, days: float = 1.0) -> int:
 
 
 def _center(count: int, days: float, start: int) -> Center:
-    center = demo_center().steady()
+    center = with_all_channels(demo_center()).steady()
     return center.larger(count / (natural_rate(center) * days * 86_400)).lasting(start, None)

@@ -30,7 +30,8 @@ export class Queues {
       }
     }
     this.order();
-    mark(this.list, "data-many", this.tiles.size > 24 ? "very" : this.tiles.size > 9 ? "yes" : null);
+    mark(this.list, "data-many", this.tiles.size > 24 ? "very" : this.tiles.size > 12 ? "yes" : null);
+    mark(this.list, "data-some", this.tiles.size > 9 && this.tiles.size <= 12);
     mark(this.list, "data-few", this.tiles.size <= 6);
     write(byId("queues-count"), count(this.tiles.size));
     mark(byId("empty"), "hidden", this.tiles.size ? "" : null);
