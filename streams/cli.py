@@ -33,6 +33,7 @@ COMMANDS = {
     "report": ("streams.replay.report", "Compute figures of files or of a range of the topic."),
     "replay": ("streams.replay.command", "Count any stretch of history again, into files and other things."),
     "evolution": ("streams.replay.evolution", "Compare KPIs with the period before and the year before."),
+    "ranking": ("streams.replay.ranking", "Rank agents by a published composite."),
     "explain": ("streams.replay.explain", "List the contacts behind a figure."),
     "dead-letters": ("streams.worker.dead_letters", "List refused events, or send them again."),
     "rebuild": ("streams.worker.rebuild", "Make state and figures anew from the events."),
