@@ -9,6 +9,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import msgspec
+from lz4.block import compress, decompress
+
 from schemas.panes import decode_place, split_panes_key
 from streams.engine.slices import Slice
 from streams.engine.stretch import cuts, told
@@ -20,6 +23,8 @@ _PARTS: Final = 16
 """Bits of the numbers of a partition and of a part in what a record is kept by."""
 _PARTITION: Final = (1 << _PARTITIONS) - 1
 _PART: Final = (1 << _PARTS) - 1 << _PARTITIONS
+_RESTING: Final = 3 * 3600
+"""Seconds after its end, by the start of the newest, from which a stretch is sealed."""
 _DECODED: Final = 6000
 """Stretches of which sums are kept; of the others only the records."""
 
@@ -52,11 +57,31 @@ class Total:
 class Stretch:
     """The records of one stretch of time, by place, part and partition; and the sums of slices by breakdown."""
 
-    __slots__ = ("records", "sums")
+    __slots__ = ("_records", "_sealed", "sums")
 
     def __init__(self) -> None:
-        self.records: dict[int, bytes] = {}
+        self._records: dict[int, bytes] = {}
+        self._sealed: bytes | None = None
         self.sums: dict[str | None, dict[int, Total]] = {}
+
+    def put(self, at: int, record: bytes | None) -> bool:
+        """Take a record, or its deletion; return whether any are left."""
+        if self._sealed is not None:
+            self._records, self._sealed = self.records(), None
+        self.sums.clear()
+        if record is None:
+            self._records.pop(at, None)
+        else:
+            self._records[at] = record
+        return bool(self._records)
+
+    def records(self) -> dict[int, bytes]:
+        """Return the records; do not change them."""
+        return self._records if self._sealed is None else _unpack(decompress(self._sealed))
+
+    def seal(self) -> None:
+        """Keep the records compressed: of what has passed little is asked, and less changes."""
+        self._records, self._sealed = {}, compress(_pack(self.records()))
 
 
 class PaneStore:
@@ -73,6 +98,9 @@ class PaneStore:
         """Channel and queue of all panes ever seen that have both."""
         self._stretches: dict[int, dict[int, Stretch]] = {}
         self._decoded: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._open: set[tuple[int, int]] = set()
+        """Length and start of the stretches that are not sealed, and of some that are gone."""
+        self._newest = 0
 
     def load(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take a record of panes."""
@@ -84,14 +112,20 @@ class PaneStore:
         stretch = stretches.get(start)
         if stretch is None:
             stretch = stretches[start] = Stretch()
-        stretch.sums.clear()
-        at = (place << _PARTS | part) << _PARTITIONS | partition
-        if value is not None:
-            stretch.records[at] = value
-            return
-        stretch.records.pop(at, None)
-        if not stretch.records:
+            if start > self._newest:
+                self._newest = start
+                self._seal()
+        self._open.add((length, start))
+        if not stretch.put((place << _PARTS | part) << _PARTITIONS | partition, value):
             del stretches[start]
+
+    def _seal(self) -> None:
+        """Seal the stretches that ended hours before the newest begins."""
+        for length, start in [one for one in self._open if sum(one) + _RESTING <= self._newest]:
+            self._open.discard((length, start))
+            stretch = self._stretches[length].get(start)
+            if stretch is not None:
+                stretch.seal()
 
     def _place(self, name: bytes) -> int:
         place = self._places[name] = len(self._names)
@@ -129,7 +163,7 @@ class PaneStore:
 
     def part(self, length: int, start: int, breakdown: str | None, partition: int) -> Iterator[tuple[Slice, Total]]:
         """Yield what one partition adds to the sums of each slice of a stretch."""
-        records = self._stretches[length][start].records
+        records = self._stretches[length][start].records()
         own = {at: record for at, record in records.items() if at & _PARTITION == partition}
         for number, total in self._sums(own, breakdown).items():
             yield self.slices[number], total
@@ -139,7 +173,7 @@ class PaneStore:
         stretch = self._stretches[length][start]
         sums = stretch.sums.get(breakdown)
         if sums is None:
-            sums = stretch.sums[breakdown] = self._sums(stretch.records, breakdown)
+            sums = stretch.sums[breakdown] = self._sums(stretch.records(), breakdown)
             self._remember(length, start)
         for number, total in sums.items():
             yield self.slices[number], total
@@ -179,3 +213,7 @@ class PaneStore:
             stretch = self._stretches.get(old_length, {}).get(old_start)
             if stretch is not None:
                 stretch.sums.clear()
+
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(dict[int, bytes]).decode

@@ -1,0 +1,64 @@
+"""A reader's store of panes gives the same sums however old its stretches are and in whatever order records came."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.engine.measures import unpack
+from streams.engine.slices import Slice
+from streams.kpis.panes import PaneStore
+
+QUARTER = 900
+LOADS = st.lists(
+    st.tuples(
+        st.integers(0, 40),
+        st.sampled_from(["sales", "support"]),
+        st.integers(0, 1),
+        st.integers(0, 2),
+        st.integers(0, 3),
+    ),
+    max_size=60,
+)
+"""Quarter, queue, part, partition, and how many entered; nobody deletes the record."""
+
+
+def record(queue: str, part: int, count: int) -> bytes | None:
+    """Return a part: the queue's own pane and a language, or an agent."""
+    if not count:
+        return None
+    names = [(None, None), ("language", "es")] if part == 0 else [("agent", f"ana of {queue}")]
+    return msgspec.json.encode([(*name, {"measures": {"entered": count}}) for name in names])
+
+
+@given(LOADS, st.sampled_from([None, "language", "agent"]))
+def test_sums_are_of_the_last_records(loads: list[tuple[int, str, int, int, int]], breakdown: str | None) -> None:
+    """Also of stretches that were sealed, looked into, and changed again."""
+    store, last = PaneStore(), dict[tuple[int, str, int, int], int]()
+    for quarter, queue, part, partition, count in loads:
+        key = msgspec.json.encode(("panes", QUARTER, quarter * QUARTER, "call", queue, part))
+        store.load(partition, key, record(queue, part, count))
+        last[quarter, queue, part, partition] = count
+        expected = Counter[tuple[int, Slice]]()
+        for (start, name, of, _), entered in last.items():
+            value = {None: None, "language": "es", "agent": f"ana of {name}"}[breakdown]
+            if of == (breakdown == "agent") and entered:
+                expected[start * QUARTER, Slice("call", name, breakdown, value)] += entered
+        starts = store.starts(QUARTER, 0, 41 * QUARTER)
+        found = {(start, of): total for start in starts for of, total in store.sums(QUARTER, start, breakdown)}
+        assert {at: unpack(total.bundle)["entered"] for at, total in found.items()} == expected
+        one = [total for start in starts for _, total in store.part(QUARTER, start, breakdown, partition)]
+        own = [count for (_, _, of, by), count in last.items() if by == partition and of == (breakdown == "agent")]
+        assert sum(unpack(total.bundle)["entered"] for total in one) == sum(own)
+
+
+def test_what_has_passed_is_kept_compressed() -> None:
+    store = PaneStore()
+    for quarter in range(100):
+        key = msgspec.json.encode(("panes", QUARTER, quarter * QUARTER, "call", "sales", 0))
+        store.load(0, key, record("sales", 0, 1 + quarter))
+    sealed = [start for start, stretch in store._stretches[QUARTER].items() if stretch._sealed is not None]
+    assert sealed == [quarter * QUARTER for quarter in range(87)]  # 3 hours before the last began
