@@ -254,8 +254,9 @@ class Feed(Generic[F]):
         self._anew.begun.add(number)
 
     def last_events(self) -> dict[Place, int]:
-        """Return by channel and queue the milliseconds at which its last event was committed."""
-        return {place: max(committed.values()) for place, committed in self._shown.committed.items() if committed}
+        """Return by channel and queue the milliseconds at which its last event was committed; needs no lock."""
+        seen = list(self._shown.committed.items())  # copied at once: others go on adding to it
+        return {place: max(committed.values()) for place, committed in seen if committed}
 
     def _tell(self) -> None:
         self.version += 1

@@ -155,13 +155,16 @@ class View:
         )  # fmt: skip
 
     def status(self) -> Status:
-        """Return how far and how fresh the figures are."""
+        """Return how far and how fresh the figures are.
+
+        The lock is not waited for, which a scrape may hold for a while: a partition's status is the last record of its
+        transaction, and what it is copied from is replaced as a whole.
+        """
         now_us = self.now_us()
         condition = self.feed.condition()
-        with self.feed.lock:
-            watermark = self.feed.figures.watermark_us
-            partitions = {str(number): status for number, status in sorted(self.feed.figures.partitions().items())}
-            last_events = sorted(self.feed.last_events().items(), key=lambda item: (item[0][1] or "", item[0][0] or ""))
+        partitions = {str(number): status for number, status in sorted(self.feed.figures.partitions().items())}
+        watermark = max((status.watermark for status in partitions.values()), default=0) or None
+        last_events = sorted(self.feed.last_events().items(), key=lambda item: (item[0][1] or "", item[0][0] or ""))
         refused: Tally[str] = Tally()
         for status in partitions.values():
             refused.update(status.refused)
