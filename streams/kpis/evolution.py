@@ -6,7 +6,7 @@
     year    the year before       (the same)
 
 Each comparison has the difference and its 95 % interval (noise.py); a difference whose interval has 0 in it is within noise. There is none where panes do not
-say how much single contacts differ: of means other than waits, and of agents' time.
+say how much single contacts differ: of means other than waits, responses and resolutions (of scores of surveys panes keep the sum), of amounts, and of agents' time.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from msgspec import Struct
 from schemas.fields import rfc3339
 from schemas.rows import Figure, Row
 from streams.engine.codes import HISTOGRAMS
+from streams.engine.measures import unpack
 from streams.engine.policy import DAY, SECOND, Days
 from streams.errors import InputError
 from streams.kpis import noise
 from streams.kpis.evaluate import merged
 from streams.kpis.figures import Figures, Query
+from streams.kpis.panes import Total
 from streams.kpis.query import Group
 from streams.kpis.registry import BY_ID, Kpi
 
@@ -38,8 +40,6 @@ MAIN: Final = (
 _YEAR_OF_WEEKS: Final = timedelta(weeks=52)
 Span = tuple[int, int]
 """Start and end in microseconds."""
-_Counts = Mapping[str, Mapping[int, int]]
-"""Histograms by name."""
 
 
 class Compared(Struct, frozen=True):
@@ -86,11 +86,11 @@ class Periods(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The rows of a span, and their histograms; nothing where nothing is kept."""
+    """The rows of a span, and what they are made of; nothing where nothing is kept."""
 
     span: Span
     rows: dict[Group, Row]
-    counts: Mapping[Group, _Counts]
+    sums: Mapping[Group, Total]
 
 
 def periods(unit: Unit, time_us: int, zone: str) -> Periods:
@@ -176,7 +176,7 @@ def _known(figures: Figures, query: Query, span: Span) -> _Known:
     asked = query._replace(start_us=begin, end_us=end, every="all")
     try:
         rows = {(row.channel, row.queue, row.breakdown, row.value): row for row in figures.rows(asked)}
-        return _Known(span, rows, figures.distributions(asked))
+        return _Known(span, rows, figures.sums(asked))
     except InputError:  # begins before what is kept
         return _Known(span, {}, {})
 
@@ -188,27 +188,35 @@ def _compared(kpi: Kpi, group: Group, now: _Known, then: _Known) -> Compared:
     figure, before = now.rows[group].kpis[kpi.id], then.rows[group].kpis[kpi.id]
     if figure.value is None or before.value is None:
         return Compared(start, end, before)
-    interval = _interval(kpi, figure, before, now.counts.get(group, {}), then.counts.get(group, {}))
+    interval = _interval(kpi, figure, before, now.sums.get(group, Total()), then.sums.get(group, Total()))
     if interval is None:
         return Compared(start, end, before, figure.value - before.value)
     return Compared(start, end, before, figure.value - before.value, interval.low, interval.high, interval.noise)
 
 
-def _interval(kpi: Kpi, now: Figure, before: Figure, counts: _Counts, counts_before: _Counts) -> noise.Interval | None:
-    """Return the interval of the difference, None where panes do not say how much single contacts differ."""
-    if now.value is None or before.value is None:
-        return None
+def _interval(kpi: Kpi, now: Figure, before: Figure, of_now: Total, of_before: Total) -> noise.Interval | None:
+    """Return the interval of the difference of two values, None where panes do not say how much single contacts differ."""
+    counts, counts_before = of_now.counts, of_before.counts
     if kpi.histograms and kpi.quantile is not None:
         names = kpi.histograms
         return noise.of_quantiles(kpi.quantile, merged(counts, names), merged(counts_before, names))
     if kpi.unit == "count" and kpi.denominator is None and kpi.crediting != "now":
-        return noise.of_counts(now.value, before.value)
+        return noise.of_counts(now.value or 0.0, before.value or 0.0)
     if kpi.unit == "ratio" and _is_share(now) and _is_share(before) and kpi.crediting != "CLIP":
         return noise.of_shares(_parts(now), _parts(before))
+    if kpi.unit == "points":
+        return noise.of_scores(_answers(kpi, of_now), _answers(kpi, of_before))
     summed = tuple(name.removesuffix("_us") for name in kpi.numerator)
     if kpi.unit == "s" and set(summed) <= set(HISTOGRAMS):
         return noise.of_means(merged(counts, summed), merged(counts_before, summed))
     return None
+
+
+def _answers(kpi: Kpi, of: Total) -> tuple[int, int, int]:
+    """Return the promoters, the detractors and all answers of a net promoter score."""
+    sums = unpack(of.bundle)
+    promoters, detractors, answers = (sums.get(f"{kpi.id}_{who}", 0) for who in ("promoters", "detractors", "answers"))
+    return promoters, detractors, answers
 
 
 def _is_share(figure: Figure) -> bool:

@@ -20,7 +20,7 @@ from streams.kpis.agents import AgentStatus, AgentsTold
 from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Asked, Parts, figures, unavailable
 from streams.kpis.groups import Belongs, groups_of
-from streams.kpis.panes import Counts, PaneStore, Total
+from streams.kpis.panes import PaneStore, Total
 from streams.kpis.query import TOTAL, Group, Place, Query, asked, is_timed
 from streams.kpis.registry import BY, BY_ID, KPIS, SLIDING_BY
 from streams.kpis.statuses import statuses
@@ -159,16 +159,16 @@ class Figures:
             for place, total in sorted(found.items())
         ]
 
-    def distributions(self, query: Query) -> dict[Group, Counts]:
-        """Return the histograms of the rows of the whole range, by channel, queue, breakdown and value of the row."""
+    def sums(self, query: Query) -> dict[Group, Total]:
+        """Return the measures and histograms of the rows of the whole range, by channel, queue, breakdown and value of the row."""
         begin, end = query.start_us, query.end_us
         belongs = partial(groups_of, query, coverage=self._coverage, places=self.queues())
         found = {}
         for (channel, queue, breakdown, value), parts in self._groups(query, begin, end, belongs).items():
             together = Total()
             for total in parts.values():
-                together.count(total.counts)
-            found[channel or query.channel, queue or query.queue, breakdown, value] = together.counts
+                together.add(total)
+            found[channel or query.channel, queue or query.queue, breakdown, value] = together
         return found
 
     def growth(self, times: Iterable[int]) -> dict[int, Growth]:

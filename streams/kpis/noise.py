@@ -49,6 +49,19 @@ def of_shares(now: tuple[float, float], before: tuple[float, float]) -> Interval
     return _of_both(now[0] / now[1], wilson(*now), before[0] / before[1], wilson(*before))
 
 
+def of_scores(now: tuple[int, int, int], before: tuple[int, int, int]) -> Interval:
+    """Return the interval of a difference of two net promoter scores (-100 to 100), promoters, detractors and answers each.
+
+    A score is the difference of two proportions of one multinomial sample; three answers are added to it, of which half are neither and a
+    quarter each promoters and detractors (adjusted Wald; Rocks 2016), and the two intervals make that of the difference.
+
+    >>> [round(end, 1) for end in of_scores((60, 20, 100), (45, 30, 100))]
+    [2.0, 47.1]
+    """
+    (first, of_first), (second, of_second) = _scored(*now), _scored(*before)
+    return _of_both(first, of_first, second, of_second)
+
+
 def of_counts(now: float, before: float) -> Interval:
     """Return the interval of a difference of two counts of events that come at random (Poisson).
 
@@ -72,6 +85,16 @@ def of_quantiles(q: float, now: Mapping[int, int], before: Mapping[int, int]) ->
     """Return the interval of a difference of two ``q``-quantiles, from the ranks that bound each (David and Nagaraja 2003, 7.1)."""
     first, second = _quantile(now, q), _quantile(before, q)
     return None if first is None or second is None else _of_both(*first, *second)
+
+
+def _scored(promoters: float, detractors: float, answers: float) -> tuple[float, Interval]:
+    """Return a net promoter score and its interval, which holds it."""
+    score = 100 * (promoters - detractors) / answers
+    each, many = 0.75, answers + 3
+    center = 100 * (promoters - detractors) / many
+    variance = (100 * 100 * (promoters + detractors + 2 * each) / many - center * center) / many
+    half = Z * sqrt(variance)
+    return score, Interval(max(-100.0, min(score, center - half)), min(100.0, max(score, center + half)))
 
 
 def _of_both(now: float, of_now: Interval, before: float, of_before: Interval) -> Interval:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.events import Event
 from schemas.fields import rfc3339
+from schemas.opinions import SurveyAnswered
 from streams.engine.histogram import bucket
 from streams.engine.policy import EVERYTHING, SECOND, Policy, QueuePolicy
 from streams.errors import InputError
@@ -142,10 +143,12 @@ def test_intervals_of_means_from_histograms_are_those_of_the_values(first: list[
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    """Samples of known populations: at least 93 of 100 intervals of 95 %, for shares and for medians."""
+    """Samples of known populations: at least 93 of 100 intervals of 95 %, for shares, net promoter scores and medians."""
     chance = random.Random(7)
-    shares = medians = 0
+    shares = scores = medians = 0
     for _ in range(400):
+        low, high = noise.of_scores(*(answers(chance, *population, 30) for population in ((0.5, 0.2), (0.4, 0.3))))
+        scores += low <= 20 <= high
         tops = [(sum(chance.random() < p for _ in range(80)), 80) for p in (0.2, 0.1)]
         low, high = noise.of_shares(*tops)
         shares += low <= 0.1 <= high
@@ -157,4 +160,26 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         interval = noise.of_quantiles(0.5, *waits)
         assert interval is not None
         medians += interval.low <= 0.6931471805599453 * -10 <= interval.high
-    assert min(shares, medians) >= 0.93 * 400
+    assert min(shares, scores, medians) >= 0.93 * 400
+
+
+def answers(chance: random.Random, promoters: float, detractors: float, many: int) -> tuple[int, int, int]:
+    """Return how many of so many answers, drawn from a population with these shares, are promoters and detractors."""
+    drawn = [chance.random() for _ in range(many)]
+    return sum(one < promoters for one in drawn), sum(one >= 1 - detractors for one in drawn), many
+
+
+def test_a_net_promoter_score_has_an_interval_and_a_mean_of_scores_has_none():
+    """Of 40 answers 30 and then 10 are promoters, none and then 20 detractors: -25 - 75. Of CSAT panes keep the sum only."""
+    events = [
+        SurveyAnswered(id=f"{kind}{month}{n}", time=local(2026, month, 3, 9) / SECOND + n, contact_id="c", kind=kind, value=value)
+        for month, values in ((2, [9] * 30 + [8] * 10), (3, [10] * 10 + [7] * 10 + [2] * 20))
+        for kind in ("nps", "csat")
+        for n, value in enumerate(values if kind == "nps" else [min(5, max(1, value // 2)) for value in values])
+    ]  # fmt: skip
+    told = read(POLICY, [[event("queued", after(local(2026, 2, 1, 8)), "c", queue="sales"), *events]])
+    csat, nps = of_march(told, "nps", "csat_mean")
+    assert (nps.previous.difference, nps.previous.noise) == (-100, False)
+    assert (nps.previous.low, nps.previous.high) == pytest.approx(noise.of_scores((10, 20, 40), (30, 0, 40)))
+    assert csat.previous.difference is not None
+    assert csat.previous.low is None
