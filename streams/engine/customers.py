@@ -35,6 +35,8 @@ class Customers:
         """Keys of contacts with many facts, by the day on which the last of them is out of reach."""
         self._pages: dict[tuple[bytes, str], dict[int, bytes]] = {}
         """Pages taken back, by contact and number."""
+        self._unfinished: set[bytes] = set()
+        """Keys of which a record was taken back that says that somebody waits or talks; a later record may say otherwise."""
 
     def get(self, key: bytes, watermark: int) -> Customer:
         """Return a customer for use, a new one if there was none."""
@@ -70,6 +72,12 @@ class Customers:
             records.pop(name, None)
         else:
             records[name] = record
+            head = head_of(record)
+            if head.finished:
+                self._look_at(key, self._until(head))
+                self._look_long(key, head)
+            else:
+                self._unfinished.add(key)
         if not records:
             self._settled.pop(key, None)
         elif not isinstance(packed, Customer):
@@ -90,20 +98,15 @@ class Customers:
             if record is not None:
                 self.restore(key, name, with_pages(record, [pages[number] for number in range(head_of(record).pages)]))
         self._pages = {}
-        in_use = []
-        for key, packed in self._settled.items():
-            heads = [head_of(record) for record in _records(packed).values()]
-            if all(one.finished for one in heads):
-                self._schedule(key, heads)
-            else:
-                in_use.append(key)
         for key, packed in self._settled.items():
             if isinstance(packed, Customer):
                 self._settled[key] = gather(_records(packed))
-        for key in in_use:
-            customer = self.live[key] = _opened(self._settled.pop(key))
-            self._touch(key, customer, watermark // QUIET)
-            yield key, customer
+        unfinished, self._unfinished = self._unfinished, set()
+        for key in unfinished:
+            if not all(head_of(record).finished for record in _records(self._settled.get(key)).values()):
+                customer = self.live[key] = _opened(self._settled.pop(key))
+                self._touch(key, customer, watermark // QUIET)
+                yield key, customer
 
     def settle(self, watermark: int) -> None:
         """Keep as bytes the customers for whom nothing has happened for a while and nobody waits."""
@@ -132,8 +135,12 @@ class Customers:
     def _schedule(self, key: bytes, heads: list[Head]) -> None:
         if heads:
             self._look_at(key, min(map(self._until, heads)))
-        for day in {(head.last + self._lateness) // DAY + 1 for head in heads if head.long}:
-            self._long.setdefault(day, []).append(key)
+        for head in heads:
+            self._look_long(key, head)
+
+    def _look_long(self, key: bytes, head: Head) -> None:
+        if head.long:
+            self._long.setdefault((head.last + self._lateness) // DAY + 1, []).append(key)
 
     def _look_at(self, key: bytes, time: int) -> None:
         self._expiry.setdefault(time // DAY + 1, []).append(key)
