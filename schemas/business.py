@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.envelope import ContactEvent, Envelope
+from schemas.contacts import ContactEvent
+from schemas.envelope import Envelope
 from schemas.fields import Amount, Currency, Id, Moment, Name
 
 

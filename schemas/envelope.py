@@ -18,10 +18,3 @@ class Envelope(Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True, 
     def time_us(self) -> int:
         """Return the event's time in microseconds since the epoch."""
         return microseconds(self.time)
-
-
-class ContactEvent(Envelope, kw_only=True, frozen=True, gc=False, omit_defaults=True):
-    """An event of one contact. ``customer_id`` is optional on each, and wanted on the first."""
-
-    contact_id: Id
-    customer_id: Id | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from schemas.envelope import ContactEvent, Envelope
+from schemas.contacts import ContactEvent
+from schemas.envelope import Envelope
 from schemas.fields import Id, Name, Score
 
 SurveyKind = Literal["csat", "nps", "ces", "fcr", "enps"]

@@ -13,9 +13,8 @@ from schemas.calls import (
     CallQueued,
     CallTransferred,
     CallWrappedUp,
-    FlowOutReason,
-    Party,
 )
+from schemas.contacts import FlowOutReason, Party
 from streams.simulate.center import Queue
 from streams.simulate.timed import SECOND, moment
 

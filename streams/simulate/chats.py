@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from schemas.chats import (
-    Author,
     ChatAbandoned,
     ChatAnswered,
     ChatEnded,
@@ -22,6 +21,7 @@ from schemas.chats import (
     ChatStarted,
     ChatTransferred,
 )
+from schemas.contacts import Author
 from schemas.events import Event
 from streams.simulate.calls import Caller
 from streams.simulate.center import Desk

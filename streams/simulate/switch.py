@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.calls import CallHeld, CallResumed, FlowOutReason, Party
+from schemas.calls import CallHeld, CallResumed
+from schemas.contacts import FlowOutReason, Party
 from schemas.events import Event
 from streams.simulate.agents import Agent, Staff
 from streams.simulate.calls import Call, Caller

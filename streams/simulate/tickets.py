@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from schemas.chats import Author
+from schemas.contacts import Author
 from schemas.events import Event
 from schemas.tickets import TicketOpened, TicketReopened, TicketReplied, TicketResolved, TicketTransferred
 from streams.simulate.calls import Caller
