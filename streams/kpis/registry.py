@@ -184,9 +184,8 @@ def _first_responses() -> Iterator[Kpi]:
                 numerator={f"response_{origin}{opened}_us": 1 for origin in origins},
                 denominator={f"responses_{origin}": 1 for origin in origins}, **names, **shared,
             )  # fmt: skip
-            if not (suffix and clock):
-                histograms = [f"response_{origin}{opened}" for origin in origins]
-                yield from _percentiles(stem, *names.values(), *histograms, of=("responses", "respuestas"), **shared)
+            histograms = [f"response_{origin}{opened}" for origin in origins]
+            yield from _percentiles(stem, *names.values(), *histograms, of=("responses", "respuestas"), **shared)
 
 
 def _resolution_times() -> Iterator[Kpi]:

@@ -35,6 +35,9 @@ PERCENTILES = {
     "first_response_time_creation": ["response_creation"],
     "first_response_time_reopening": ["response_reopening"],
     "first_response_time_handover": ["response_handover"],
+    "first_response_time_creation_business": ["response_creation_open"],
+    "first_response_time_reopening_business": ["response_reopening_open"],
+    "first_response_time_handover_business": ["response_handover_open"],
 }
 
 
