@@ -19,7 +19,6 @@ COMPLAINT, COMPLAINT_UNRESOLVED, APPLAUSE = 0.006, 0.08, 0.012
 """Shares of the contacts handled: complaints of those resolved and of the others, applause of those resolved."""
 SURVEY_AFTER, FEEDBACK_AFTER, ASKED_EVERY = 420.0, 1200.0, 1500.0
 """Seconds, means; employees are asked all the time, some of them each week."""
-_LAST = 0.999999
 _SURVEYS: tuple[tuple[str, tuple[float, float], dict[str, Any]], ...] = (
     ("csat", (1, 5), {}),
     ("csat", (1, 5), {}),
@@ -70,7 +69,7 @@ class Opinions:
 
     def _content(self, usual: float) -> float:
         """Return how content somebody is, 0 to 1: about as usual, and often as much as can be."""
-        return min(_LAST, max(0.0, usual + 0.9 * (self._clockwork.random() - 0.4)))
+        return min(1.0, max(0.0, usual + 0.9 * (self._clockwork.random() - 0.4)))
 
     def _complain(self, now: int, contact: Over) -> None:
         self._emit(now, contact.key, FeedbackReceived(**self._about(now, contact), kind="complaint"))
