@@ -15,12 +15,14 @@ import urllib.parse
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 import yaml
 
-from benchmarks.alerting.scrapes import SCRAPE, Parts, Seen
+from benchmarks.alerting.scrapes import SCRAPE, Seen
+from benchmarks.alerting.verdict import Pages
 from benchmarks.processes import BenchmarkError, Child
 from streams.board import metrics
 from streams.board.levels import goals
@@ -30,7 +32,7 @@ from streams.kpis.registry import BY_ID
 from streams.settings import usual_alarms
 
 RULES: Final = Path(__file__).parents[2] / "prometheus" / "rules" / "callers.yml"
-ALERT: Final = "ContactCenterAbandonmentSpike"
+ALERTS: Final = ("ContactCenterAbandonmentSpike", "ContactCenterAbandonmentUnusual")
 EVALUATION: Final = SCRAPE // 2
 """Rules are evaluated at other moments than boards are scraped: on average half an interval later."""
 _AGAIN: Final = 4 * MINUTE
@@ -43,6 +45,7 @@ class Rule(NamedTuple):
     """An alert with the recording rules that it is made of."""
 
     expression: str
+    """Of what is scraped and of ``records``; what is recorded from records is spelled out, as promtool writes no blocks of that."""
     hold: int
     """`for`, microseconds."""
     keep: int
@@ -50,15 +53,29 @@ class Rule(NamedTuple):
     records: list[dict[str, str]]
 
 
-def rule(alert: str = ALERT, file: Path = RULES) -> Rule:
+def rule(alert: str, file: Path = RULES) -> Rule:
     """Return an alert as the file has it."""
     rules = [one for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"] for one in group["rules"]]
     found = next((one for one in rules if one.get("alert") == alert), None)
     if found is None:
         names = ", ".join(one["alert"] for one in rules if "alert" in one)
         raise BenchmarkError(f"--alert: seen {alert!r}, expected one of {names}")
-    records = [one for one in rules if "record" in one and one["record"] in found["expr"]]
-    return Rule(found["expr"], _duration(found["for"]), _duration(found.get("keep_firing_for", "0s")), records)
+    records = {one["record"]: one["expr"] for one in rules if "record" in one}
+    plain = {name: text for name, text in records.items() if not any(other in text for other in records)}
+    expression = _spelled_out(found["expr"], {name: text for name, text in records.items() if name not in plain})
+    used = [{"record": name, "expr": text} for name, text in plain.items() if name in expression]
+    return Rule(expression, _duration(found["for"]), _duration(found.get("keep_firing_for", "0s")), used)
+
+
+def _spelled_out(expression: str, records: Mapping[str, str]) -> str:
+    """Return an expression with what is recorded in place of the names of records: the same at each moment, as a group has one.
+
+    >>> _spelled_out("a:b:c > 1", {"a:b:c": "x:y:z + 1", "x:y:z": "2"})
+    '((2) + 1) > 1'
+    """
+    while name := next((name for name in records if name in expression), None):
+        expression = expression.replace(name, f"({records[name].strip()})")
+    return expression
 
 
 def _duration(text: str) -> int:
@@ -71,13 +88,14 @@ def _duration(text: str) -> int:
 
 
 class Samples:
-    """Writes what a board exports about abandonment as OpenMetrics, a file a day."""
+    """Writes what a board exports about abandonment and waits as OpenMetrics, a file a day."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._day = 0
         self._lines: dict[str, list[str]] = defaultdict(list)
-        self._last: dict[str, tuple[int, float]] = {}
+        self._last: dict[str, tuple[int, Seen]] = {}
+        self._values: dict[str, float] = {}
         self.files: list[Path] = []
 
     def scrape(self, now: int, queues: Mapping[str, Seen]) -> None:
@@ -85,31 +103,34 @@ class Samples:
         if now // DAY != self._day:
             self.close()
             self._day = now // DAY
-        self._note(now, metrics.LIVE, {}, 1)
         for queue, seen in queues.items():
-            place = {"queue": queue, "channel": "call"}
-            for level, value in _BOUNDS.items():
-                self._note(now, metrics.BOUND, {**place, "kpi": _KPI.id, "level": level}, value)
-            self._note(now, metrics.MINIMUM, {**place, "kpi": _KPI.id}, _MINIMUM)
-            self._note(now, metrics.WAITING, place, seen.waiting)
-            for window, parts in seen.windows.items():
-                self._parts(now, {**place, "window": window}, parts)
+            at, before = self._last.get(queue, (0, None))
+            again = now - at >= _AGAIN
+            if again:
+                self._note(now, _series(metrics.LIVE), 1, again=True)
+                self._constants(now, queue)
+            if again or seen != before:
+                self._last[queue] = (now if again else at, seen)
+                self._seen(now, queue, seen, again=again)
 
-    def _parts(self, now: int, labels: dict[str, str], parts: Parts) -> None:
-        top, bottom = metrics.part_names(_KPI.id, _KPI.unit)
-        self._note(now, top, labels, parts.top)
-        self._note(now, bottom, labels, parts.bottom)
-        if parts.bottom:
-            self._note(now, metrics.name_of(_KPI.id, _KPI.unit), labels, parts.top / parts.bottom)
+    def _constants(self, now: int, queue: str) -> None:
+        for level, value in _BOUNDS.items():
+            self._note(now, _series(metrics.BOUND, queue, "kpi", _KPI.id, "level", level), value, again=True)
+        self._note(now, _series(metrics.MINIMUM, queue, "kpi", _KPI.id), _MINIMUM, again=True)
 
-    def _note(self, now: int, name: str, labels: Mapping[str, str], value: float) -> None:
-        told = ",".join(
-            f"{label}={json.dumps(text, ensure_ascii=False)}" for label, text in {**_CONDITION, **labels}.items()
-        )
-        series = f"{name}{{{told}}}"
-        before = self._last.get(series)
-        if before is None or before[1] != value or now - before[0] >= _AGAIN:
-            self._last[series] = (now, value)
+    def _seen(self, now: int, queue: str, seen: Seen, *, again: bool) -> None:
+        self._note(now, _series(metrics.WAITING, queue), seen.waiting, again=again)
+        for window in seen.windows:
+            for kpi, top, bottom in seen.parts(window):
+                value, *parts = _names(kpi)
+                for name, part in zip(parts, (top, bottom), strict=True):
+                    self._note(now, _series(name, queue, "window", window), part, again=again)
+                if bottom:
+                    self._note(now, _series(value, queue, "window", window), top / bottom, again=again)
+
+    def _note(self, now: int, series: str, value: float, *, again: bool) -> None:
+        if again or self._values.get(series) != value:
+            self._values[series] = value
             self._lines[series].append(f"{series} {value} {now / SECOND:.3f}\n")
 
     def close(self) -> None:
@@ -123,7 +144,24 @@ class Samples:
             out.write("# EOF\n")
         self._lines.clear()
         self._last.clear()
+        self._values.clear()
         self.files.append(file)
+
+
+@cache
+def _series(name: str, queue: str | None = None, *more: str) -> str:
+    """Return a series of a board as OpenMetrics writes it; ``more`` are names and values of labels by turns."""
+    place = {} if queue is None else {"queue": queue, "channel": "call"}
+    labels = {**_CONDITION, **place, **dict(zip(more[::2], more[1::2], strict=True))}
+    told = ",".join(f"{label}={json.dumps(text, ensure_ascii=False)}" for label, text in labels.items())
+    return f"{name}{{{told}}}"
+
+
+@cache
+def _names(kpi: str) -> tuple[str, str, str]:
+    """Return the names of a KPI's series: value, numerator, denominator."""
+    unit = BY_ID[kpi].unit
+    return metrics.name_of(kpi, unit), *metrics.part_names(kpi, unit)
 
 
 _GOAL = goals(QueuePolicy(), usual_alarms())[_KPI.id]
@@ -131,26 +169,30 @@ _BOUNDS: Final = {"attention": _GOAL.attention, "action": _GOAL.action}
 _MINIMUM: Final = _GOAL.minimum
 
 
-def firing(samples: Samples, span: tuple[int, int], of: Rule, folder: Path) -> dict[str, list[tuple[int, int]]]:
-    """Return by queue from when to when the alert fires."""
+def firing(samples: Samples, span: tuple[int, int], rules: Mapping[str, Rule], folder: Path) -> dict[str, Pages]:
+    """Return by alert and queue from when to when it fires."""
     data = folder / "data"
     for file in samples.files:
         _run("tsdb", "create-blocks-from", "openmetrics", file, data)
         file.unlink()
     begin, end = (time_us // SCRAPE * SCRAPE + EVALUATION for time_us in span)
-    (folder / "records.yml").write_text(
-        yaml.safe_dump({"groups": [{"name": "records", "rules": of.records}]}), encoding="utf-8"
-    )
+    records = {one["record"]: one for of in rules.values() for one in of.records}
+    groups = [{"name": "records", "rules": list(records.values())}]
+    (folder / "records.yml").write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
     with _Prometheus(data, folder) as server:
         _run(
             "tsdb", "create-blocks-from", "rules", f"--url={server.url}", f"--start={begin // SECOND}", f"--end={end // SECOND}",
             "--eval-interval=10s", f"--output-dir={data}", folder / "records.yml",
         )  # fmt: skip
     with _Prometheus(data, folder) as server:
-        held: dict[str, list[int]] = defaultdict(list)
-        for since in range(begin, end, DAY):
-            for queue, times in server.times(of.expression, since, min(since + DAY - SCRAPE, end)):
-                held[queue] += times
+        return {name: _pages(server, of, begin, end) for name, of in rules.items()}
+
+
+def _pages(server: _Prometheus, of: Rule, begin: int, end: int) -> Pages:
+    held: dict[str, list[int]] = defaultdict(list)
+    for since in range(begin, end, DAY):
+        for queue, times in server.times(of.expression, since, min(since + DAY - SCRAPE, end)):
+            held[queue] += times
     return {queue: list(_episodes(times, of.hold, of.keep)) for queue, times in held.items()}
 
 
@@ -194,7 +236,7 @@ def _program(name: str) -> str:
 
 
 class _Prometheus(Child):
-    """A Prometheus over blocks that are there; it scrapes nothing."""
+    """A Prometheus over blocks that are there; it scrapes nothing, and makes no larger blocks of them."""
 
     def __init__(self, data: Path, folder: Path) -> None:
         port = free_port()
@@ -204,6 +246,7 @@ class _Prometheus(Child):
             [
                 _program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={data}",
                 "--storage.tsdb.retention.time=100y", f"--web.listen-address=127.0.0.1:{port}",
+                "--storage.tsdb.min-block-duration=2h", "--storage.tsdb.max-block-duration=2h",
             ],
             folder / "prometheus.log",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a Prometheus would scrape of the abandonment of each queue, every 10 s: events go through the engine as they come.
+"""What a Prometheus would scrape of the waits and the abandonment of each queue, every 10 s: events go through the engine as they come.
 
     events until t --> engine --> panes of 10 s that changed --> sums of the windows that end at t
 
@@ -21,61 +21,70 @@ from streams.kpis.windows import SLIDING_WINDOWS
 from streams.simulate.timed import Sent
 
 SCRAPE: Final = 10 * SECOND
-WINDOWS: Final = ("5m", "15m", "60m")
+WINDOWS: Final = {
+    "5m": ("abandonment_rate",),
+    "15m": ("abandonment_rate",),
+    "60m": ("abandonment_rate", "average_speed_of_answer", "average_time_to_abandon"),
+}
+"""The KPIs that the rules about abandonment look at in each window."""
 POLICY: Final = Policy(
     lateness=HOUR, retention=Retention(sliding=65 * MINUTE, breakdowns=DAY, intervals=DAY, days=2 * DAY)
 )
 """As short as the windows allow: nothing else is asked."""
-_KPI: Final = BY_ID["abandonment_rate"]
+_KPIS: Final = WINDOWS["60m"]
 _PANES: Final = PANES + b"10,"
 _WAITING: Final = b'["waiting",'
 _OF_AGENTS: Final = b'"agent.state_changed"'
-
-
+_TERMS: Final = tuple(terms or {} for kpi in _KPIS for terms in (BY_ID[kpi].numerator, BY_ID[kpi].denominator))
 _WAITERS = msgspec.json.Decoder(Waiting)
 
 
-class Parts(NamedTuple):
-    """Numerator and denominator."""
-
-    top: int
-    bottom: int
+Sums = tuple[int, ...]
+"""Numerator and denominator of each KPI, before its scale."""
+_NONE: Final[Sums] = (0,) * (2 * len(_KPIS))
 
 
 class Seen(NamedTuple):
-    """What a scrape sees of a queue: the parts of the abandonment rate by window, and how many wait."""
+    """What a scrape sees of a queue: the parts of each KPI by window, and how many wait."""
 
-    windows: dict[str, Parts]
+    windows: dict[str, Sums]
     waiting: int
+
+    def parts(self, window: str) -> Iterator[tuple[str, float, float]]:
+        """Yield the KPIs of a window with numerator and denominator, as a board exports them."""
+        for kpi, top, bottom in zip(WINDOWS[window], *(self.windows[window][side::2] for side in (0, 1)), strict=False):
+            scale = BY_ID[kpi].scale
+            yield kpi, top if scale == 1 else top / scale, bottom
 
 
 class _Window:
-    """The sums of a queue over a sliding window; the start of a pane, in seconds, and its parts."""
+    """The sums of a queue over a sliding window; panes by their start, in seconds."""
 
-    __slots__ = ("bottom", "end", "length", "panes", "top")
+    __slots__ = ("end", "length", "panes", "sums")
 
-    def __init__(self, length: int, panes: dict[int, Parts]) -> None:
+    def __init__(self, length: int, panes: dict[int, Sums]) -> None:
         self.length = length
         self.panes = panes
-        self.end = self.top = self.bottom = 0
+        self.end = 0
+        self.sums = _NONE
 
-    def change(self, start: int, before: Parts, after: Parts) -> None:
+    def change(self, start: int, before: Sums, after: Sums) -> None:
         if self.end - self.length <= start < self.end:
-            self.top += after.top - before.top
-            self.bottom += after.bottom - before.bottom
+            self._add(after, before)
 
     def move(self, end: int) -> None:
         """Let the window end there."""
         step = SLIDING // SECOND
         if end - self.end > self.length:
-            self.end, self.top, self.bottom = end - self.length, 0, 0
+            self.end, self.sums = end - self.length, _NONE
         while self.end < end:
-            for start, sign in ((self.end, 1), (self.end - self.length, -1)):
-                parts = self.panes.get(start)
-                if parts is not None:
-                    self.top += sign * parts.top
-                    self.bottom += sign * parts.bottom
+            come, gone = self.panes.get(self.end), self.panes.get(self.end - self.length)
+            if come or gone:
+                self._add(come or _NONE, gone or _NONE)
             self.end += step
+
+    def _add(self, more: Sums, less: Sums) -> None:
+        self.sums = tuple(a + b - c for a, b, c in zip(self.sums, more, less, strict=True))
 
 
 class Queue:
@@ -85,12 +94,12 @@ class Queue:
 
     def __init__(self) -> None:
         self.waiting = 0
-        self.panes: dict[int, Parts] = {}
+        self.panes: dict[int, Sums] = {}
         self.windows = {name: _Window(SLIDING_WINDOWS[name] // SECOND, self.panes) for name in WINDOWS}
 
-    def take(self, start: int, after: Parts) -> None:
+    def take(self, start: int, after: Sums) -> None:
         """Take a pane that changed."""
-        before = self.panes.get(start, Parts(0, 0))
+        before = self.panes.get(start, _NONE)
         self.panes[start] = after
         for window in self.windows.values():
             window.change(start, before, after)
@@ -99,8 +108,7 @@ class Queue:
         """Return what is seen when the windows end at a time (seconds)."""
         for window in self.windows.values():
             window.move(end)
-        parts = {name: Parts(window.top, window.bottom) for name, window in self.windows.items()}
-        return Seen(parts, self.waiting)
+        return Seen({name: window.sums for name, window in self.windows.items()}, self.waiting)
 
 
 def scrapes(stream: Iterable[Sent]) -> Iterator[tuple[int, dict[str, Seen]]]:
@@ -145,7 +153,7 @@ def _take(queues: dict[str, Queue], key: bytes, value: bytes | None) -> None:
             continue
         measures = pane.measures
         known = queues.setdefault(queue, Queue())
-        known.take(start, Parts(_sum(_KPI.numerator, measures), _sum(_KPI.denominator or {}, measures)))
+        known.take(start, tuple(_sum(terms, measures) for terms in _TERMS))
 
 
 def _sum(terms: Terms, measures: dict[str, int]) -> int:

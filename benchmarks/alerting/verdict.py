@@ -7,13 +7,14 @@ the ten nearest, more gave up than the bound and chance explain: by more than th
     callers     . . . x . x x . x x . x x . .          x gave up
                           ^ begins to hurt  ^ page: time to fire = page - begin
 
-A page is of an incident, of a spell (nothing was injected, yet callers are hurt), or false.
+A page is of an incident, of a spell (nothing was injected, yet callers are hurt), or false. For this callers are hurt too where of ten or more
+who entered within any 15 minutes around the page more gave up than the bound and chance explain: the alert looks at 15 minutes as well.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import sqrt
 from statistics import median
@@ -105,6 +106,23 @@ def _beyond_chance(visits: Sequence[Visit]) -> bool:
     return count >= SAMPLE and excess > _ERRORS * sqrt(count * BOUND * (1 - BOUND))
 
 
+def hurt_within(visits: Sequence[Visit], begin: int, end: int) -> bool:
+    """Tell whether callers of a queue who entered between two times were hurt: in a stretch of at most 15 minutes, at least ten of them.
+
+    >>> some = [Visit(n * MINUTE, n * MINUTE + 10 * SECOND, n in (0, 3, 6, 9)) for n in range(20)]
+    >>> hurt_within(some, 0, 20 * MINUTE), hurt_within(some, MINUTE, 20 * MINUTE)
+    (True, False)
+    """
+    inside = visits[bisect_left(visits, (begin,)) : bisect_left(visits, (end,))]
+    lost = [at for at, visit in enumerate(inside) if visit.gave_up]
+    for first in lost:
+        until = bisect_left(inside, (inside[first].entered + _LOOK_BACK,))
+        lasts = {max(last, first + SAMPLE - 1) for last in lost if first <= last < until}
+        if any(last < until and _beyond_chance(inside[first : last + 1]) for last in lasts):
+            return True
+    return False
+
+
 class Verdict(NamedTuple):
     """Counts that add up over centers, and how many seconds after callers began to be hurt each page came."""
 
@@ -114,6 +132,8 @@ class Verdict(NamedTuple):
     pages: int
     of_incidents: int
     of_spells: int
+    of_long_spells: int
+    """Those in which callers were hurt over more than the five minutes around one of them, and only so."""
     weeks: float
     delays: tuple[float, ...]
 
@@ -125,12 +145,17 @@ class Verdict(NamedTuple):
     @property
     def precision(self) -> float | None:
         """Return the share of the pages that are not false."""
-        return (self.of_incidents + self.of_spells) / self.pages if self.pages else None
+        return (self.pages - self.false) / self.pages if self.pages else None
+
+    @property
+    def false(self) -> int:
+        """Return how many pages are false."""
+        return self.pages - self.of_incidents - self.of_spells - self.of_long_spells
 
     @property
     def false_a_week(self) -> float:
         """Return false pages, a week and center."""
-        return (self.pages - self.of_incidents - self.of_spells) / self.weeks
+        return self.false / self.weeks
 
     def delay(self, share: float = 0.5) -> float | None:
         """Return within how many seconds that share of the found incidents had its page."""
@@ -154,13 +179,17 @@ def judge(
     delays = [delay for trouble, since in hurting.items() if (delay := _delay(trouble, since, pages)) is not None]
     flat = [(queue, *page) for queue, of_queue in pages.items() for page in of_queue]
     outside = [page for page in flat if not any(_belongs(page, trouble) for trouble in troubles)]
-    spells = sum(
-        begins_to_hurt(visits.get(queue, []), begin - _LOOK_BACK, end) is not None for queue, begin, end in outside
-    )  # fmt: skip
+    kinds = Counter(_kind(visits.get(queue, []), begin - _LOOK_BACK, end) for queue, begin, end in outside)
     return Verdict(
-        len(troubles), len(hurting), len(delays), len(flat), len(flat) - len(outside), spells,
+        len(troubles), len(hurting), len(delays), len(flat), len(flat) - len(outside), kinds["spell"], kinds["long spell"],
         (span[1] - span[0]) / (7 * DAY), tuple(delays),
     )  # fmt: skip
+
+
+def _kind(visits: Sequence[Visit], begin: int, end: int) -> str:
+    if begins_to_hurt(visits, begin, end) is not None:
+        return "spell"
+    return "long spell" if hurt_within(visits, begin, end) else "false"
 
 
 def _hurt(visits: Mapping[str, list[Visit]], trouble: Trouble) -> Iterator[tuple[str, int]]:
