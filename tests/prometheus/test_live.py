@@ -151,7 +151,7 @@ def test_a_spike_pages_and_ends_and_every_rule_and_panel_has_data(stack, kafka, 
     page = hook.alerts("on-call", **spike)[0]
     assert page["status"] == "firing"
     assert page["labels"] == {**spike, "channel": "call", "severity": "critical", "subject": "callers"}
-    assert page["annotations"]["summary"] == "urgent: 33.33% of the callers give up"
+    assert page["annotations"]["summary"] == "urgent: 34.24% of the callers give up or are about to"
     assert page["annotations"]["dashboard"] == "d/contact-center-queue?var-channel=call&var-queue=urgent"
 
     every_rule(server)
