@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,10 @@ from schemas.rows import Row
 from streams.broker.topics import TopicSet
 from streams.cli import group
 from streams.configuration import load
+from streams.engine.codes import HISTOGRAMS
 from streams.engine.policy import DAY, SECOND
 from streams.kpis.figures import Figures, Query
+from streams.kpis.registry import KPIS
 from streams.replay.asking import Wanted, counting
 from streams.simulate.center import MONDAY_MORNING
 from tests.board.boards import BoardProcess
@@ -25,7 +28,7 @@ from tests.harness.storm import storm
 from tests.harness.workers import WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
-QUESTIONS = [("15m", "queue"), ("1h", "agent"), ("1d", "hour")]
+QUESTIONS = [("15m", "queue"), ("1h", "agent"), ("1d", "hour"), ("1d", "level")]
 START = MONDAY_MORNING
 ENDS = {"from": "2026-03-02T00:00:00Z", "to": "2026-03-04T00:00:00Z"}
 
@@ -33,7 +36,7 @@ ENDS = {"from": "2026-03-02T00:00:00Z", "to": "2026-03-04T00:00:00Z"}
 def test_every_figure_of_a_disturbed_run_is_that_of_its_replay(
     kafka: str, topics: TopicSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Duplicates, disorder, losses and garbage, a worker killed in the middle: every interval and KPI, and every bucket."""
+    """All channels, duplicates, disorder, losses and garbage, a worker killed in the middle: every interval and KPI, every bucket and amount."""
     items = list(storm(15_000, seed=6, days=1.0))
     with WorkerProcess(kafka, topics.prefix, tmp_path, {"CENTRALITA_CRASH_AT": "before-commit:5"}) as worker:
         sent = 0
@@ -53,7 +56,9 @@ def test_every_figure_of_a_disturbed_run_is_that_of_its_replay(
         assert sum(row.kpis["entered"].value or 0 for row in rows) > 1_500
         found = replayed(tmp_path / "rows.json", *asked)
         assert found == rows, asked
-    assert_same_histograms(kafka, topics)
+    shown = {name for rows in live.values() for row in rows for name, kpi in row.kpis.items() if kpi.value is not None}
+    assert {kpi.id for kpi in KPIS} - shown == {"agents", "longest_wait"}, "which are of the moment"
+    assert_same_distributions(kafka, topics)
 
 
 def answered(board: BoardProcess, every: str, by: str) -> list[Row]:
@@ -69,19 +74,20 @@ def replayed(output: Path, every: str, by: str) -> list[Row]:
     return [msgspec.json.decode(line, type=Row) for line in output.read_bytes().splitlines()]
 
 
-def assert_same_histograms(kafka: str, topics: TopicSet) -> None:
-    """Compare every bucket and sum of both histograms, by queue and hour, with those of the panes that the worker wrote."""
+def assert_same_distributions(kafka: str, topics: TopicSet) -> None:
+    """Compare every bucket, sum and amount, by queue and hour, with those of the panes that the worker wrote."""
     settings = load(None, {"CENTRALITA_KAFKA": kafka, "CENTRALITA_KAFKA_PREFIX": topics.prefix})
     live = Figures(settings.policy)
     for (number, key), value in records.last(kafka, topics.kpis).items():
         live.load(number, key, value)
     wanted = Wanted((), ENDS["from"], ENDS["to"], "all", None, None, None, 2, None, incomplete=False)
+    counts: Counter[str] = Counter()
     with counting(settings, wanted, "UTC") as counted:
-        for name in ("wait_answered", "wait_abandoned"):
-            buckets = 0
-            for begin in range(START - START % DAY, START + 2 * DAY, 3600 * SECOND):
-                query = Query(begin, begin + 3600 * SECOND)
-                found = live.histograms(query, name)
-                assert counted.figures.histograms(query, name) == found
-                buckets += sum(len(one.counts) for one in found)
-            assert buckets > 50
+        for begin in range(START - START % DAY, START + 2 * DAY, 3600 * SECOND):
+            query = Query(begin, begin + 3600 * SECOND, by="queue")
+            found = live.distributions(query)
+            assert counted.figures.distributions(query) == found
+            counts.update(name for total in found.values() for name in total)
+            for name in ("wait_answered", "wait_abandoned"):
+                assert counted.figures.histograms(query, name) == live.histograms(query, name)
+    assert counts.keys() == set(HISTOGRAMS)
