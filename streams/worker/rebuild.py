@@ -19,6 +19,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import click
@@ -30,6 +31,7 @@ from rich.progress import track
 from schemas.dead_letters import RefusedError
 from schemas.panes import PANES, split_panes_key
 from streams.broker.topics import TopicSet
+from streams.cli import INTERRUPTED
 from streams.engine.policy import DAY, SECOND
 from streams.engine.records import event_of
 from streams.engine.slices import BREAKDOWNS
@@ -47,6 +49,14 @@ from streams.worker.switch import fence, keeping, switch
 
 TIMEOUT = 10.0
 _LOOK_AGAIN = 0.5
+
+
+class How(NamedTuple):
+    """Seconds to wait for workers to stop, processes, and the folder to work in (None: the system's for temporary files)."""
+
+    wait: float
+    processes: int
+    work: Path | None
 
 
 @click.command
@@ -91,16 +101,24 @@ def command(load: Callable[[], Settings], *, yes: bool, wait: float, processes: 
             f"Count the events of {len(numbers)} partitions ({settings.kafka.prefix}) again, and replace state and figures?",
             abort=True,
         )
-    with TemporaryDirectory(prefix="centralita-", dir=work) as folder:
-        task = Task(settings.policy, BREAKDOWNS, folder, resumable=True, now_us=time.time_ns() // 1_000)
-        count(settings, task, numbers, processes)
-        wait_until_stopped(admin, group, wait)
-        ends = fence(settings, numbers)
-        count(settings, task, numbers, processes)  # what has come meanwhile
-        with shown(len(numbers), "switching") as bar:
-            switch(settings, {number: task.journal(number) for number in numbers}, ends, lambda: bar.passed(1))
+    try:
+        _rebuild(settings, admin, numbers, How(wait, processes, work))
+    except KeyboardInterrupt:
+        click.echo("interrupted: all partitions have their old state and figures, or all the new ones", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     delete_group(admin, group)
     click.echo("State and figures are new. Start the workers.")
+
+
+def _rebuild(settings: Settings, admin: AdminClient, numbers: list[int], how: How) -> None:
+    with TemporaryDirectory(prefix="centralita-", dir=how.work) as folder:
+        task = Task(settings.policy, BREAKDOWNS, folder, resumable=True, now_us=time.time_ns() // 1_000)
+        count(settings, task, numbers, how.processes)
+        wait_until_stopped(admin, settings.worker.application_id, how.wait)
+        ends = fence(settings, numbers)
+        count(settings, task, numbers, how.processes)  # what has come meanwhile
+        with shown(len(numbers), "switching") as bar:
+            switch(settings, {number: task.journal(number) for number in numbers}, ends, lambda: bar.passed(1))
 
 
 def count(settings: Settings, task: Task, numbers: Iterable[int], processes: int) -> None:

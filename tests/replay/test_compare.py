@@ -102,3 +102,25 @@ def test_a_comparison_needs_something_to_compare_with(file: Path) -> None:
     result = CliRunner().invoke(group, ["replay", str(file), "--compare"])
     assert result.exit_code == 2
     assert "expected --config with the settings to compare with" in result.stderr
+
+
+def test_an_interrupted_comparison_goes_on_with_both_counts(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C when all is counted but not written: exit code 130, no file; the same command goes on from both."""
+    other, output = config(tmp_path, "[defaults]\nservice_level_threshold = 12\n"), tmp_path / "changes.csv"
+    asked = ("replay", file, "--every", "15m", "--config", other, "--compare")
+    command = [*map(str, asked), "--processes", "1", "--output", str(output)]
+    with monkeypatch.context() as broken:
+        broken.setattr("streams.replay.atomic.os.fsync", _interrupted)
+        result = CliRunner().invoke(group, command)
+    assert (result.exit_code, "the same command goes on from here" in result.stderr) == (130, True)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == ["changes.csv.other.progress", "changes.csv.progress", "other.toml"]
+    assert CliRunner().invoke(group, command).stderr.count("going on with") == 2
+    assert output.read_text() == run(*asked, "--format", "csv").stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["changes.csv", "other.toml"]
+
+
+def _interrupted(_: int) -> None:
+    raise KeyboardInterrupt

@@ -54,9 +54,14 @@ def expire(kafka: str, topics: TopicSet) -> None:
         deleted.result(10)
 
 
-def test_rebuild_says_of_which_days_figures_will_be_lost(kafka: str, topics: TopicSet):
-    """None while every event is there; then those of which no event is kept."""
+def test_rebuild_says_of_which_days_figures_will_be_lost(kafka: str, topics: TopicSet, monkeypatch: pytest.MonkeyPatch):
+    """None while every event is there; then those of which no event is kept. Interrupted when all is counted, it has changed nothing."""
     records.send(kafka, topics.events, calls(100))
+    with monkeypatch.context() as broken:
+        broken.setattr("streams.worker.rebuild.switch", interrupted)
+        stopped = centralita(kafka, topics, "rebuild", "--yes", "--processes", "1")
+    assert (stopped.exit_code, "interrupted: all partitions have their old" in stopped.stderr) == (130, True)
+    assert published(kafka, topics) == {}
     rebuilt(kafka, topics)
     assert "lost" not in centralita(kafka, topics, "rebuild").output
     expire(kafka, topics)
@@ -69,6 +74,11 @@ def test_rebuild_says_of_which_days_figures_will_be_lost(kafka: str, topics: Top
     assert "Figures of 1 day, from 2026-03-04 to 2026-03-04 (UTC), will be lost" in asked.output
     assert "Figures of 1 day" in rebuilt(kafka, topics).output
     assert "lost" not in centralita(kafka, topics, "rebuild").output
+
+
+def interrupted(*_: object) -> None:
+    """Be Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def rebuilt(kafka: str, topics: TopicSet) -> Result:
