@@ -4,20 +4,21 @@ All have the same number of partitions: the state and the figures of an event's 
 number. Too short a retention, a topic that is not compacted or partitions added later would lose or double counts.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-from kafka.errors import KafkaError
+from typing import TYPE_CHECKING, Any
 
 from streams.errors import BrokerError, TopicError
 from streams.kafka import kafka_python, unreachable
 from streams.settings import KafkaSettings
+
+if TYPE_CHECKING:  # a quarter of a second, in every command that only wants a topic's name
+    from kafka import KafkaAdminClient
 
 PREFIX = "contact-center"
 PARTITIONS = 4
@@ -100,6 +101,8 @@ class TopicSet:
 
         Partitions: by default as many as the existing ones have, else 4. Replicas: 3, or as many as there are brokers.
         """
+        from kafka.admin import NewTopic  # noqa: PLC0415 - see above
+
         existing = _described(admin, self.names)
         missing = [topic for topic in self.topics if topic.name not in existing]
         if missing:
@@ -129,6 +132,8 @@ class TopicSet:
 
     def mend(self, admin: KafkaAdminClient) -> list[str]:
         """Correct the settings of existing topics that do harm, wait until they hold, and return what was set."""
+        from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
+
         names = list(_described(admin, self.names))
         done = [(name, key, wanted) for name, key, _, wanted in self._harmful(_configs(admin, names), FREE)]
         for name, key, wanted in done:
@@ -163,6 +168,9 @@ def _deleted_after(retention: timedelta) -> dict[str, str]:
 @contextmanager
 def admin_client(kafka: KafkaSettings | str, **options: Any) -> Iterator[KafkaAdminClient]:
     """Connect to Kafka (an address alone is a broker without TLS and SASL). Any error of Kafka becomes a BrokerError."""
+    from kafka import KafkaAdminClient  # noqa: PLC0415 - see above
+    from kafka.errors import KafkaError  # noqa: PLC0415 - see above
+
     kafka = KafkaSettings(bootstrap=kafka) if isinstance(kafka, str) else kafka
     try:
         client = KafkaAdminClient(**{"bootstrap_timeout_ms": 10_000, **kafka_python(kafka), **options})
@@ -183,6 +191,8 @@ def _described(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
 
 
 def _configs(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
+
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     if not resources:
         return {}
