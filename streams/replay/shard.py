@@ -18,7 +18,7 @@ from streams.engine.policy import DAY, EVERYTHING, Policy
 from streams.engine.slices import BREAKDOWNS
 from streams.replay.journal import Example, Frame, Journal, frames
 
-FLUSH_EVERY: Final = 50_000
+FLUSH_EVERY: Final = 100_000
 """Events between two flushes: the most that a process that is killed has to count again."""
 MOST_EXAMPLES: Final = 10
 UNLIMITED: Final = 1_000 * 366 * DAY

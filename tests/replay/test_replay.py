@@ -111,7 +111,7 @@ def test_a_killed_replay_goes_on_where_it_was(tmp_path: Path) -> None:
     events = tmp_path / "many.ndjson"
     events.write_bytes(b"".join(value + b"\n" for _, value in calls(60_000)))
     output = tmp_path / "rows.json"
-    command = [PROGRAM, "replay", str(events), "--every", "15m", "--processes", "2", "--output", str(output)]
+    command = [PROGRAM, "replay", str(events), "--every", "15m", "--processes", "1", "--output", str(output)]
     killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
     wait_until(
         lambda: any(tmp_path.glob("*.progress/*.journal")) and _journaled(tmp_path) > 0, 60, "nothing kept", 0.01
