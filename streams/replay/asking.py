@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -107,7 +108,7 @@ def source_options(command: F) -> F:
         ),
         click.option(
             "--margin", type=click.FloatRange(0), metavar="DAYS",
-            help="Read the topic from so long before the range; default: as long as a wait and a conversation may last.",
+            help="Read the topic from so long before the range; default: as long as a worker remembers contacts, about 33.",
         ),
         click.option("--incomplete", is_flag=True, help="Count what is left where the topic's log begins too late."),
     )  # fmt: skip
@@ -214,7 +215,10 @@ def _of_topic(
     topic = TopicSet(settings.kafka.prefix).events
     asked = Asked(settings.kafka, topic, start - wanted.reach, end_us, margin, wanted.incomplete)
     if work.plan is None:
-        found = [(span.partition, span.begin, span.end) for span in spans(asked, settings.policy)]
+        found = [
+            (span.partition, span.begin, span.end)
+            for span in spans(asked, settings.policy, partial(click.echo, err=True))
+        ]
         now_us = _now_us()
         if like is not None:
             last, now_us = {number: end for number, _, end in like.spans}, like.now_us

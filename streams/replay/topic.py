@@ -4,7 +4,9 @@ Event time decides what belongs. What has to be read is a longer stretch of the 
 
 - An event is at most 5 minutes ahead of its arrival (else it is refused), and a topic's timestamps are arrivals. So what arrived before
   ``from`` less the longest wait and a conversation (`BEFORE`), or less the longest state of an agent (24 h), or where a queue has tickets less the
-  age that one may reach, cannot have a part in the range: reading begins there. What the log no longer has of that stretch is missing, and said.
+  age that one may reach, cannot be under way in the range. What the log no longer has of that stretch is missing, and said. An answer to a survey, a sale or a complaint
+  may come as long after its contact as a worker remembers contacts (the longest window of first-contact resolution, the allowed lateness and the longest wait), and
+  counts in the contact's queue: reading begins there, or where the log does, which is told.
 - An event may arrive long after its time (a file sent today), so arrivals say nothing about the end. But once a partition's
   watermark is past ``to`` by the allowed lateness, the longest window of first-contact resolution and as long as a contact of the range may go on, whatever
   still comes is too late or cannot matter: reading stops there, or at the end of the log as it was at the start.
@@ -19,7 +21,7 @@ Only committed records are read; consumer groups are not touched.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from multiprocessing.connection import Connection
@@ -29,7 +31,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.fields import rfc3339
 from streams.engine.agents import LONGEST_STATE
-from streams.engine.policy import HOUR, INTERVAL, Policy
+from streams.engine.policy import DAY, HOUR, INTERVAL, Policy
 from streams.errors import BrokerError, InputError, TopicError
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Crew, child
@@ -71,13 +73,16 @@ class Asked(NamedTuple):
     incomplete: bool = False
 
 
-def spans(asked: Asked, policy: Policy) -> list[Span]:
-    """Return which offsets have to be read; raise InputError when there is nothing, or when the log no longer has all of it."""
+def spans(asked: Asked, policy: Policy, tell: Callable[[str], None] = lambda _: None) -> list[Span]:
+    """Return which offsets have to be read; raise InputError when there is nothing, or when the log no longer has all of it.
+
+    ``tell`` is told when it no longer has contacts of which answers to surveys, sales or complaints may be in the range.
+    """
     deadline = time.monotonic() + _TIMEOUT
     while True:
         consumer = connect(asked.kafka)
         try:
-            found = _offsets(consumer, asked, policy)
+            found, since_us = _offsets(consumer, asked, policy)
             break
         except KafkaException as error:
             if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
@@ -88,6 +93,11 @@ def spans(asked: Asked, policy: Policy) -> list[Span]:
     if not found:
         hours = (asked.start_us - first_arrival(asked, policy)) / HOUR
         raise InputError(f"{asked.topic}: no events arrived since {hours:.0f} h before --from: nothing to report")
+    if since_us is not None:
+        tell(
+            f"{asked.topic} begins with what arrived at {rfc3339(since_us)}: answers to surveys, sales and complaints "
+            "about contacts before it are in totals, but not in their queues"
+        )
     return found
 
 
@@ -97,11 +107,12 @@ def count_partitions(asked: Asked) -> int:
         return len(_partitions(consumer, asked.topic))
 
 
-def _offsets(consumer: Any, asked: Asked, policy: Policy) -> list[Span]:
+def _offsets(consumer: Any, asked: Asked, policy: Policy) -> tuple[list[Span], int | None]:
+    """Return the spans, and since when (microseconds) the log has all of it where that is later than wanted, though early enough."""
     begin_us = first_arrival(asked, policy)
     numbers = _partitions(consumer, asked.topic)
     times = [TopicPartition(asked.topic, number, begin_us // 1_000) for number in numbers]
-    found = []
+    found, since_us = [], None
     for place in consumer.offsets_for_times(times, timeout=_TIMEOUT):
         if place.error is not None:
             raise KafkaException(place.error)
@@ -110,12 +121,13 @@ def _offsets(consumer: Any, asked: Asked, policy: Policy) -> list[Span]:
         if 0 <= place.offset < end:
             found.append(Span(place.partition, place.offset, end))
         if low > 0 and not low < place.offset and not asked.incomplete:
-            _refuse_missing(consumer, asked, begin_us, TopicPartition(asked.topic, place.partition, low), end)
-    return found
+            first = TopicPartition(asked.topic, place.partition, low)
+            since_us = max(since_us or 0, _first_left(consumer, asked, needed_arrival(asked, policy), first, end))
+    return found, since_us
 
 
-def _refuse_missing(consumer: Any, asked: Asked, begin_us: int, first: TopicPartition, end: int) -> None:
-    """Raise InputError that says what is missing: records before the first one of a partition have been deleted."""
+def _first_left(consumer: Any, asked: Asked, begin_us: int, first: TopicPartition, end: int) -> int:
+    """Return when the first record left of a partition arrived; raise InputError that says what is missing when that is too late."""
     where = f"{asked.topic}: partition {first.partition}"
     cure = "--incomplete counts what is left"
     if first.offset >= end:
@@ -129,6 +141,7 @@ def _refuse_missing(consumer: Any, asked: Asked, begin_us: int, first: TopicPart
             f"before --from): the {first.offset:,} records before it are deleted. "
             f"Figures are complete with --from {rfc3339(complete)}; {cure}"
         )
+    return since_us
 
 
 def _arrival(consumer: Any, place: TopicPartition) -> int:
@@ -153,14 +166,28 @@ def _hours(length: int) -> str:
 def first_arrival(asked: Asked, policy: Policy) -> int:
     """Return from when on arrivals can have a part in a range (microseconds).
 
+    >>> asked = Asked(KafkaSettings(), "events", 900 * HOUR, 940 * HOUR)
+    >>> (asked.start_us - first_arrival(asked, Policy())) / HOUR  # 30 days and 48 h, 12 h of waiting, a day, 5 minutes ahead
+    804.0833333333334
+    """
+    remembered = policy.longest_window + policy.lateness + _longest_wait(policy) + DAY  # it forgets once a day
+    margin = max(_under_way(policy), remembered) if asked.margin_us is None else asked.margin_us
+    return max(0, asked.start_us - margin - policy.future)
+
+
+def needed_arrival(asked: Asked, policy: Policy) -> int:
+    """Return from when on arrivals can be of what is under way when a range begins (microseconds).
+
     >>> asked = Asked(KafkaSettings(), "events", 30 * HOUR, 40 * HOUR)
-    >>> (asked.start_us - first_arrival(asked, Policy())) / HOUR  # 12 h of waiting and 12 of talking, 5 minutes ahead
+    >>> (asked.start_us - needed_arrival(asked, Policy())) / HOUR  # 12 h of waiting and 12 of talking, 5 minutes ahead
     24.083333333333332
     """
-    margin = asked.margin_us
-    if margin is None:
-        margin = max(BEFORE + _longest_wait(policy), LONGEST_STATE, _oldest_ticket(policy))
+    margin = _under_way(policy) if asked.margin_us is None else asked.margin_us
     return max(0, asked.start_us - margin - policy.future)
+
+
+def _under_way(policy: Policy) -> int:
+    return max(BEFORE + _longest_wait(policy), LONGEST_STATE, _oldest_ticket(policy))
 
 
 def last_event(asked: Asked, policy: Policy) -> int:

@@ -6,10 +6,10 @@ import pytest
 
 from streams.engine.agents import LONGEST_STATE
 from streams.engine.policy import HOUR, Policy, QueuePolicy
-from streams.replay.topic import BEFORE, Asked, first_arrival, last_event
+from streams.replay.topic import BEFORE, Asked, first_arrival, last_event, needed_arrival
 from streams.settings import KafkaSettings
 
-FROM = 100 * HOUR
+FROM = 2_000 * HOUR
 
 
 def asked(start: int, margin: int | None = None) -> Asked:
@@ -22,7 +22,7 @@ def test_what_goes_on_when_a_range_begins_has_been_read(hours: float) -> None:
     policy = Policy(
         queues={"q": QueuePolicy(maximum_wait=round(hours * HOUR))}, defaults=QueuePolicy(maximum_wait=HOUR)
     )
-    begin = first_arrival(asked(FROM), policy) + policy.future
+    begin = needed_arrival(asked(FROM), policy) + policy.future
     assert begin <= FROM - LONGEST_STATE
     assert begin <= FROM - BEFORE - round(hours * HOUR)
 
@@ -35,7 +35,7 @@ def test_a_range_at_the_beginning_of_time_begins_there() -> None:
 def test_tickets_are_read_for_as_long_as_one_may_be_open() -> None:
     """Where a queue is said to have them; nobody else pays for it."""
     policy = Policy(queues={"q": QueuePolicy(channels=("call", "ticket"), maximum_ticket_age=60 * HOUR)})
-    assert first_arrival(asked(FROM), policy) == FROM - 60 * HOUR - policy.future
+    assert needed_arrival(asked(FROM), policy) == FROM - 60 * HOUR - policy.future
     assert last_event(asked(FROM), policy) == FROM + HOUR + policy.lateness + policy.longest_window + 60 * HOUR
 
 
@@ -45,6 +45,15 @@ def test_customers_who_return_within_the_longest_window_are_read() -> None:
     assert last_event(asked(FROM), policy) >= FROM + HOUR + policy.lateness + 30 * 24 * HOUR
 
 
+def test_contacts_are_read_that_a_survey_in_the_range_may_be_about() -> None:
+    """As long ago as a worker remembers them: what comes later is of no queue there either."""
+    policy = Policy()
+    assert first_arrival(asked(FROM), policy) == FROM - (30 * 24 + 48 + 12 + 24) * HOUR - policy.future
+    long = Policy(queues={"q": QueuePolicy(channels=("ticket",), maximum_ticket_age=1_500 * HOUR)})
+    assert first_arrival(asked(FROM), long) == FROM - 1_500 * HOUR - policy.future
+
+
 def test_a_margin_that_was_asked_for_is_read() -> None:
     """Shorter or longer than what a policy needs; the five minutes always."""
     assert first_arrival(asked(FROM, HOUR), Policy()) == FROM - HOUR - Policy().future
+    assert needed_arrival(asked(FROM, HOUR), Policy()) == FROM - HOUR - Policy().future
