@@ -253,8 +253,8 @@ class Panes:
             stretch, floors = self.stretches[pane], self._floors.passed(pane[0])
             if sum(pane) <= min(floors):
                 del self.stretches[pane]
-                for place, part in stretch.parts():
-                    yield self._key(pane, place, part), None
+                head, suffixes = _head(pane), self._slices.suffixes
+                yield from ((head + suffixes[place] + b"%d]" % part, None) for place, part in stretch.parts())
                 continue
             gone = [number for number in self._suspects(pane, stretch) if self._expired(*pane, number)]
             stretch.remove(gone)
@@ -274,15 +274,13 @@ class Panes:
         return stretch.open_numbers() if any(end <= floor for _, floor in floors) else ()
 
     def _records(self, pane: tuple[int, int], numbers: Collection[int]) -> Records:
-        stretch = self.stretches[pane]
-        records: Records = [(self._key(pane, place, part), record) for place, part, record in stretch.records(numbers)]
+        stretch, head, suffixes = self.stretches[pane], _head(pane), self._slices.suffixes
+        records: Records = [
+            (head + suffixes[place] + b"%d]" % part, record) for place, part, record in stretch.records(numbers)
+        ]
         if not stretch:
             del self.stretches[pane]
         return records
-
-    def _key(self, pane: tuple[int, int], place: int, part: int) -> bytes:
-        length, start = pane
-        return b"%b%d,%d%b%d]" % (PANES, length // SECOND, start // SECOND, self._slices.suffixes[place], part)
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Take a part of panes back from its record, or its deletion; of several with the same key the last one counts."""
@@ -314,3 +312,8 @@ class Panes:
                 stretch.seal()
                 if not stretch:
                     del self.stretches[pane]
+
+
+def _head(pane: tuple[int, int]) -> bytes:
+    """Return how the key of a part begins, up to its place."""
+    return PANES + b"%d,%d" % (pane[0] // SECOND, pane[1] // SECOND)

@@ -65,45 +65,19 @@ def cuts(record: bytes) -> list[tuple[str | None, str | None, Raw]]:
     return found
 
 
-class _Place:
-    """The slices of a channel and queue as they were written last, in parts."""
+class _Part:
+    """Some slices of a place as they were written last: a record."""
 
-    __slots__ = ("_filling", "parts", "where")
+    __slots__ = ("most", "number", "panes", "place")
 
-    def __init__(self) -> None:
-        self.parts: list[dict[int, bytes]] = [{}]
-        """Panes by slice."""
-        self.where: dict[int, int] = {}
-        """Part of each slice."""
-        self._filling = {_PART: 0}
-        """The part that is filled up, by the panes that it may have."""
+    def __init__(self, place: int, number: int, most: int) -> None:
+        self.place, self.number, self.most = place, number, most
+        self.panes: dict[int, bytes] = {}
+        """By slice."""
 
-    def restore(self, number: int, breakdown: str | None, part: int, pane: bytes) -> None:
-        """Take back a slice's pane."""
-        while len(self.parts) <= part:
-            self.parts.append({})
-        self.parts[part][number] = pane
-        self.where[number] = part
-        self._filling[_most(breakdown)] = part
-
-    def add(self, number: int, breakdown: str | None) -> int:
-        """Return the part of a slice that is new; the place's own pane goes before all others."""
-        if breakdown is None:
-            self.parts[0] = {number: b""} | self.parts[0]
-        part = self.where[number] = 0 if breakdown is None else self._room(_most(breakdown))
-        return part
-
-    def _room(self, most: int) -> int:
-        part = self._filling.get(most)
-        if part is None or len(self.parts[part]) >= most:
-            part = self._filling[most] = len(self.parts)
-            self.parts.append({})
-        return part
-
-    def record(self, part: int) -> bytes | None:
-        """Return the record of a part, None when nothing is left in it."""
-        panes = self.parts[part]
-        return b"[" + b",".join(panes.values()) + b"]" if panes else None
+    def record(self) -> bytes | None:
+        """Return the record, None when nothing is left in it."""
+        return b"[" + b",".join(self.panes.values()) + b"]" if self.panes else None
 
 
 class Stretch:
@@ -117,6 +91,7 @@ class Stretch:
         "_read",
         "_size",
         "_slices",
+        "_where",
         "_written",
         "bundles",
         "histograms",
@@ -127,8 +102,10 @@ class Stretch:
         self.bundles: dict[int, int] = {}
         self.histograms: dict[int, Histograms] = {}
         """Of the slices that are decoded."""
-        self._places: dict[int, _Place] = {}
+        self._places: dict[int, list[_Part]] = {}
         """Those that are opened."""
+        self._where: dict[int, _Part] = {}
+        """The part of each slice of an opened place that was written."""
         self._written: set[int] = set()
         """Slices of opened places that are not decoded."""
         self._read: dict[int, dict[int, bytes | None]] = {}
@@ -186,27 +163,35 @@ class Stretch:
 
     def records(self, numbers: Iterable[int]) -> Iterator[tuple[int, int, bytes | None]]:
         """Yield place, part and record of the parts that hold slices which were credited or removed; None when nothing is left of one."""
-        touched: dict[tuple[int, int], None] = {}
-        places, place_of, heads = self._places, self._slices.place_of, self._slices.heads
+        touched: dict[_Part, None] = {}
+        where, bundles, heads = self._where, self.bundles, self._slices.heads
         for number in numbers:
-            at = place_of[number]
-            place = places.get(at) or self._open(at)
-            if number in self._written:  # as it was
-                continue
-            part = place.where.get(number)
-            bundle = self.bundles.get(number)
+            part, bundle = where.get(number), bundles.get(number)
             if bundle is not None:
                 if part is None:
-                    part = place.add(number, self._slices.names[number].breakdown)
-                pane = written(bundle, self.histograms.get(number, _NONE))
-                place.parts[part][number] = heads[number] + pane + b"]"
-            elif part is not None:
-                del place.where[number], place.parts[part][number]
-            else:
+                    part = where[number] = self._room(number)
+                part.panes[number] = heads[number] + written(bundle, self.histograms.get(number, _NONE)) + b"]"
+            elif part is None or number in self._written:  # as it was
                 continue
-            touched[at, part] = None
-        for at, part in touched:
-            yield at, part, places[at].record(part)
+            else:
+                del where[number], part.panes[number]
+            touched[part] = None
+        for part in touched:
+            yield part.place, part.number, part.record()
+
+    def _room(self, number: int) -> _Part:
+        """Return the part for a slice that is new; the place's own pane goes before all others."""
+        at, breakdown = self._slices.place_of[number], self._slices.names[number].breakdown
+        parts = self._places.get(at) or self._open(at)
+        if breakdown is None:
+            parts[0].panes = {number: b""} | parts[0].panes
+            return parts[0]
+        most = _most(breakdown)
+        last = next((part for part in reversed(parts) if part.most == most), None)
+        if last is None or len(last.panes) >= most:
+            last = _Part(at, parts[-1].number + 1, most)
+            parts.append(last)
+        return last
 
     def __iter__(self) -> Iterator[tuple[int, int, Histograms]]:
         """Yield number, bundle and histograms of all slices; none is decoded for longer."""
@@ -237,10 +222,8 @@ class Stretch:
         for at, parts in self._closed().items():
             for part in parts:
                 yield at, part
-        for at, place in self._places.items():
-            for part, panes in enumerate(place.parts):
-                if panes:
-                    yield at, part
+        for place in self._places.values():
+            yield from ((part.place, part.number) for part in place if part.panes)
 
     def remove(self, gone: Collection[int]) -> None:
         """Forget slices of opened places, to be written."""
@@ -255,10 +238,10 @@ class Stretch:
             return
         places = self._closed()
         for at, place in self._places.items():
-            records = {part: record for part in range(len(place.parts)) if (record := place.record(part)) is not None}
+            records = {part.number: record for part in place if (record := part.record()) is not None}
             if records:
                 places[at] = records
-        self.bundles, self.histograms, self._places, self._written, self._read = {}, {}, {}, set(), {}
+        self.bundles, self.histograms, self._places, self._where, self._written, self._read = {}, {}, {}, {}, set(), {}
         self._blocks, self._firsts, self._over = [], [], set()
         self._size = len(places)
         block: dict[int, Parts] = {}
@@ -287,20 +270,25 @@ class Stretch:
             found[at] = _latest(found.get(at, {}), parts)
         return found
 
-    def _open(self, at: int) -> _Place:
+    def _open(self, at: int) -> list[_Part]:
         """Open a place: its panes are there, but not decoded."""
-        parts: Parts = {}
+        records: Parts = {}
         if self._blocks and at not in self._over:
             self._over.add(at)
             block = _unpack(decompress(self._blocks[max(0, bisect_right(self._firsts, at) - 1)]))
-            parts = block.get(at, parts)
-        parts = _latest(parts, self._read.pop(at, {}))
-        place = self._places[at] = _Place()
+            records = block.get(at, records)
+        records = _latest(records, self._read.pop(at, {}))
+        place = self._places[at] = [_Part(at, 0, _PART)]
         heads, names = self._slices.heads, self._slices.names
-        for part, record in parts.items():
-            for number, pane in self._panes(at, record):
-                place.restore(number, names[number].breakdown, part, heads[number] + bytes(pane) + b"]")
-                self._written.add(number)
+        for number in sorted(records):
+            part = place[0] if number == 0 else _Part(at, number, _PART)
+            for cut, pane in self._panes(at, records[number]):
+                part.most = _most(names[cut].breakdown)
+                part.panes[cut] = heads[cut] + bytes(pane) + b"]"
+                self._where[cut] = part
+                self._written.add(cut)
+            if number:
+                place.append(part)
         return place
 
     def _panes(self, at: int, record: bytes) -> Iterator[tuple[int, Raw]]:
@@ -328,8 +316,7 @@ class Stretch:
                 self._written.discard(number)
 
     def _told(self, number: int) -> tuple[int, Histograms]:
-        place = self._places[self._slices.place_of[number]]
-        return _told(place.parts[place.where[number]][number][len(self._slices.heads[number]) : -1])
+        return _told(self._where[number].panes[number][len(self._slices.heads[number]) : -1])
 
     def _add(self, number: int, bundle: int) -> None:
         total = self.bundles.get(number, 0) + bundle
