@@ -23,6 +23,8 @@ _PARTS: Final = 16
 """Bits of the numbers of a partition and of a part in what a record is kept by."""
 _PARTITION: Final = (1 << _PARTITIONS) - 1
 _PART: Final = (1 << _PARTS) - 1 << _PARTITIONS
+_OWN: Final = b"[[null,null,"
+"""How part 0 begins where there is a queue's own pane. There is no bracket in it but the one that ends it."""
 _RESTING: Final = 3 * 3600
 """Seconds after its end, by the start of the newest, from which a stretch is sealed."""
 _DECODED: Final = 6000
@@ -182,9 +184,9 @@ class PaneStore:
         sums: dict[int, Total] = {}
         for at, record in records.items():
             if breakdown is None:
-                if at & _PART:
+                if at & _PART or not record.startswith(_OWN):
                     continue
-                record = record[: record.index(b"]") + 1] + b"]"  # noqa: PLW2901 - a queue's own pane comes first, and has no list
+                record = record[: record.index(b"]") + 1] + b"]"  # noqa: PLW2901 - the rest need not be decoded
             channel, queue = self._names[at >> _PARTITIONS + _PARTS]
             for by, value, pane in cuts(record):
                 if by != breakdown:

@@ -62,3 +62,12 @@ def test_what_has_passed_is_kept_compressed() -> None:
         store.load(0, key, record("sales", 0, 1 + quarter))
     sealed = [start for start, stretch in store._stretches[QUARTER].items() if stretch._sealed is not None]
     assert sealed == [quarter * QUARTER for quarter in range(87)]  # 3 hours before the last began
+
+
+def test_a_queue_without_a_pane_of_its_own_has_none() -> None:
+    """Whatever its values are called."""
+    store, name = PaneStore(), "a]b"
+    record = msgspec.json.encode([("language", name, {"measures": {"entered": 1}})])
+    store.load(0, msgspec.json.encode(("panes", QUARTER, 0, "call", "sales", 0)), record)
+    assert not list(store.sums(QUARTER, 0, None))
+    assert [of.value for of, _ in store.sums(QUARTER, 0, "language")] == [name]
