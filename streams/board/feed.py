@@ -133,6 +133,9 @@ class Feed(Generic[F]):
         self._threads: list[threading.Thread] = []
         self._answered: float | None = None
         self._progress = Progress()
+        self._read_partitions = 0
+        self._grown = threading.Event()
+        """Set when the events have more partitions than are read of the figures."""
 
     @property
     def figures(self) -> F:
@@ -188,6 +191,7 @@ class Feed(Generic[F]):
         )  # fmt: skip
         try:
             partitions = _partitions(consumer, self._topic("kpis"))
+            self._read_partitions = len(partitions)
             self._begin()
             consumer.assign([TopicPartition(self._topic("kpis"), number, OFFSET_BEGINNING) for number in partitions])
             self._tail(consumer, Ends(consumer, self._topic("kpis"), partitions))
@@ -218,6 +222,10 @@ class Feed(Generic[F]):
                     waiting.clear()
             if whole:
                 self.load(whole)
+            if self._grown.is_set():
+                self._grown.clear()
+                if len(_partitions(consumer, self._topic("kpis"))) > self._read_partitions:
+                    raise TopicAnewError("partitions were added")
             if not self.ready and ends.all_reached():
                 self.ready = True
                 _loaded(records=self.loaded, partitions=len(ends.missing_at_start))
@@ -277,6 +285,8 @@ class Feed(Generic[F]):
                 consumer = Consumer(asks)
             if ends is not None:
                 self._answered = self._clock()
+                if len(ends) > self._read_partitions:
+                    self._grown.set()
                 with self.lock:
                     done = {number: status.offset for number, status in self.figures.partitions().items()}
                     self.figures.idle = frozenset(number for number, end in ends.items() if done.get(number, 0) >= end)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from schemas.panes import PartitionStatus
 from streams.board import progress
@@ -48,9 +49,9 @@ def feed(kafka: str, topics: TopicSet) -> Iterator[Feed[Seen]]:
     made.stop()
 
 
-def write(producer: Producer, topics: TopicSet, *keys: bytes) -> None:
+def write(producer: Producer, topics: TopicSet, *keys: bytes, partition: int = 0) -> None:
     for key in keys:
-        producer.produce(f"{topics.prefix}.kpis", b"{}", key, partition=0)
+        producer.produce(f"{topics.prefix}.kpis", b"{}", key, partition=partition)
     producer.flush()
 
 
@@ -67,6 +68,21 @@ def test_an_empty_topic_is_ready_too(feed):
     feed.start()
     wait_until(lambda: feed.condition().state == "live", 20, "not live")
     assert feed.loaded == 0
+
+
+def test_partitions_that_are_added_are_read(feed, producer, topics, kafka):
+    feed.start()
+    wait_until(lambda: feed.condition().state == "live", 20, "not live")
+    admin = AdminClient({"bootstrap.servers": kafka})
+    added = len(admin.list_topics(topics.kpis, timeout=10).topics[topics.kpis].partitions)
+    for grown in admin.create_partitions(
+        [NewPartitions(name, added + 1) for name in (topics.kpis, topics.events)]
+    ).values():
+        grown.result(10)
+    producer.begin_transaction()
+    write(producer, topics, LAST, partition=added)
+    producer.commit_transaction()
+    wait_until(lambda: feed.loaded == 1, 20, "the new partition is not read")
 
 
 def test_what_is_aborted_or_open_is_never_seen(feed, producer, topics):
