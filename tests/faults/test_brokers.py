@@ -42,12 +42,12 @@ def test_fault_8_a_worker_outlives_a_restart_of_the_broker(broker: EmbeddedKafka
 
 @pytest.mark.timeout(240)
 def test_fault_8_a_broker_killed_again_and_again_under_load(broker: EmbeddedKafka, own: TopicSet, tmp_path: Path):
-    """Kill -9 and restart four times while events come in: workers go on, or end with 75 and start again."""
-    feeder = Feeder(broker.bootstrap, own.events, storm(12_000, seed=88), rate=600)
+    """Kill -9 and restart three times while events come in: workers go on, or end with 75 and start again."""
+    feeder = Feeder(broker.bootstrap, own.events, storm(9_000, seed=88), rate=600)
     with Watcher(broker.bootstrap, own), WorkerProcess(broker.bootstrap, own.prefix, tmp_path) as worker:
         worker.ready()
         feeder.start()
-        for _ in range(4):
+        for _ in range(3):
             time.sleep(2)
             broker.kill()
             broker.start()

@@ -102,7 +102,7 @@ def test_fault_17_a_changelog_compacted_while_it_is_restored(broker: EmbeddedKaf
     for topic in (own.state, own.kpis):
         records.configure(bootstrap, topic, "segment.ms", "500")
         records.configure(bootstrap, topic, "min.cleanable.dirty.ratio", "0.01")
-    items = list(storm(20_000, seed=71, days=3))
+    items = list(storm(15_000, seed=71, days=3))
     with WorkerProcess(bootstrap, own.prefix, tmp_path) as worker:
         for first in range(0, len(items), 5_000):
             send(bootstrap, own, items[first : first + 5_000])
