@@ -163,7 +163,7 @@ class View:
         now_us = self.now_us()
         condition = self.feed.condition()
         partitions = {str(number): status for number, status in sorted(self.feed.figures.partitions().items())}
-        watermark = max((status.watermark for status in partitions.values()), default=0) or None
+        watermark = self.feed.figures.watermark_us
         last_events = sorted(self.feed.last_events().items(), key=lambda item: (item[0][1] or "", item[0][0] or ""))
         refused: Tally[str] = Tally()
         for status in partitions.values():

@@ -78,7 +78,7 @@ class Figures:
     @property
     def watermark_us(self) -> int | None:
         """Return the largest event time of all partitions, None before the first event."""
-        return max((status.watermark for status in self._partitions.values()), default=0) or None
+        return max((status.watermark for status in self.partitions().values()), default=0) or None
 
     @property
     def first_us(self) -> int | None:

@@ -16,45 +16,23 @@ from schemas.calls import (
 )
 from schemas.contacts import FlowOutReason, Party
 from streams.simulate.center import Queue
-from streams.simulate.timed import SECOND, moment
+from streams.simulate.contact import Caller, Contact
+from streams.simulate.timed import SECOND
 
 if TYPE_CHECKING:
     from streams.simulate.agents import Agent
 
 
-class Caller:
-    """A customer who may call again: identity and what all of the calls share. ``None`` is nobody known."""
+class Call(Contact):
+    """A call on its way through queues."""
 
-    __slots__ = ("attributes", "customer_id", "key")
-
-    def __init__(self, customer_id: str | None, attributes: tuple[Any, ...]) -> None:
-        self.customer_id = customer_id
-        self.key = customer_id.encode() if customer_id else None
-        self.attributes = attributes
-
-
-class Call:
-    """A call on its way through queues. ``waiting`` grows when a wait begins and when it ends, so an old entry is known as void."""
-
-    __slots__ = ("agent", "caller", "contact_id", "events", "key", "queue", "since", "transfers", "waiting")
+    __slots__ = ("agent", "queue", "transfers")
 
     def __init__(self, contact_id: str, caller: Caller, queue: Queue) -> None:
-        self.contact_id = contact_id
-        self.caller = caller
+        super().__init__(contact_id, caller)
         self.queue = queue
-        self.key = caller.key or contact_id.encode()
-        self.events = self.transfers = self.since = self.waiting = 0
+        self.transfers = 0
         self.agent: Agent | None = None
-
-    def next(self, now: int) -> dict[str, Any]:
-        """Return what every event of the call has, for its next one."""
-        self.events += 1
-        return {
-            "id": f"{self.contact_id}.{self.events}",
-            "time": moment(now),
-            "contact_id": self.contact_id,
-            "customer_id": self.caller.customer_id,
-        }
 
     def with_agent(self, now: int) -> dict[str, Any]:
         """Return what every event of the call and its agent has, for its next one."""

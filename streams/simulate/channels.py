@@ -12,10 +12,11 @@ from random import Random
 
 from schemas.calls import CallAbandoned, CallEnded, CallFlowedOut, CallQueued
 from streams.simulate.business import Business
-from streams.simulate.calls import Caller, attributes
+from streams.simulate.calls import attributes
 from streams.simulate.center import Center, Desk
 from streams.simulate.chats import Chats
 from streams.simulate.clockwork import Clockwork
+from streams.simulate.contact import Caller
 from streams.simulate.opinions import Opinions
 from streams.simulate.tickets import Tickets
 from streams.simulate.timed import SECOND, Timed

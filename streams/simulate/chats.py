@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from schemas.chats import (
@@ -23,10 +22,10 @@ from schemas.chats import (
 )
 from schemas.contacts import Author
 from schemas.events import Event
-from streams.simulate.calls import Caller
 from streams.simulate.center import Desk
 from streams.simulate.clockwork import Clockwork
-from streams.simulate.crews import Crew, Writer
+from streams.simulate.contact import Caller
+from streams.simulate.crews import Writer, crews_of
 from streams.simulate.timed import Timed
 from streams.simulate.written import Over, Written
 
@@ -49,13 +48,7 @@ class Chats:
         self._chats = 0
         self._desks = [desk for desk in clockwork.center.desks if desk.channel == "chat"]
         self._waiting: dict[str, deque[tuple[Written, int]]] = {desk.crew: deque() for desk in self._desks}
-        self._crews = {
-            crew.name: Crew(clockwork, stamp, crew, partial(self._serve, crew.name))
-            for crew in clockwork.center.crews
-            if crew.name in self._waiting
-        }
-        for staff in self._crews.values():
-            staff.begin(clockwork.center.start)
+        self._crews = crews_of(clockwork, stamp, self._waiting, self._serve)
 
     def begin(self, now: int, desk: Desk, caller: Caller, reason: str) -> None:
         """Let a customer open a chat."""

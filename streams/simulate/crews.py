@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -101,3 +102,17 @@ class Crew:
             queues=self._queues,
         )
         self._clockwork.out.append(Timed(now, writer.key, event))
+
+
+def crews_of(
+    clockwork: Clockwork, stamp: str, names: Collection[str], serve: Callable[[str, int, Writer], bool]
+) -> dict[str, Crew]:
+    """Return the crews of these names, at work; ``serve`` is told the name of the crew first."""
+    crews = {
+        crew.name: Crew(clockwork, stamp, crew, partial(serve, crew.name))
+        for crew in clockwork.center.crews
+        if crew.name in names
+    }
+    for crew in crews.values():
+        crew.begin(clockwork.center.start)
+    return crews

@@ -14,9 +14,10 @@ from schemas.calls import CallHeld, CallResumed
 from schemas.contacts import FlowOutReason, Party
 from schemas.events import Event
 from streams.simulate.agents import Agent, Staff
-from streams.simulate.calls import Call, Caller
+from streams.simulate.calls import Call
 from streams.simulate.center import Queue
 from streams.simulate.clockwork import Clockwork
+from streams.simulate.contact import Caller
 from streams.simulate.timed import Timed
 
 BETWEEN_QUEUES = 0.2

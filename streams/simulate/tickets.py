@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 from schemas.contacts import Author
 from schemas.events import Event
 from schemas.tickets import TicketOpened, TicketReopened, TicketReplied, TicketResolved, TicketTransferred
-from streams.simulate.calls import Caller
 from streams.simulate.center import Desk
 from streams.simulate.clockwork import Clockwork
-from streams.simulate.crews import Crew, Writer
+from streams.simulate.contact import Caller
+from streams.simulate.crews import Writer, crews_of
 from streams.simulate.timed import Timed
 from streams.simulate.written import Over, Written
 
@@ -43,13 +42,7 @@ class Tickets:
         self._tickets = 0
         names = {desk.crew for desk in clockwork.center.desks if desk.channel != "chat"}
         self._waiting: dict[str, deque[Written]] = {name: deque() for name in sorted(names)}
-        self._crews = {
-            crew.name: Crew(clockwork, stamp, crew, partial(self._serve, crew.name))
-            for crew in clockwork.center.crews
-            if crew.name in names
-        }
-        for staff in self._crews.values():
-            staff.begin(clockwork.center.start)
+        self._crews = crews_of(clockwork, stamp, self._waiting, self._serve)
 
     def begin(self, now: int, desk: Desk, caller: Caller, reason: str) -> None:
         """Let a customer open a ticket."""

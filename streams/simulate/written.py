@@ -4,41 +4,26 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from streams.simulate.calls import Caller
 from streams.simulate.center import Desk
+from streams.simulate.contact import Caller, Contact
 from streams.simulate.crews import Writer
-from streams.simulate.timed import SECOND, moment
+from streams.simulate.timed import SECOND
 
 REASONS = ("invoice", "delivery", "breakdown", "contract", "password", "booking")
 
 
-class Written:
-    """A chat or ticket on its way. ``waiting`` grows when a wait begins and when it ends, so an old entry is known as void."""
+class Written(Contact):
+    """A chat or ticket on its way."""
 
-    __slots__ = (
-        "again", "caller", "contact_id", "desk", "events", "key", "level", "moves", "reason", "since", "until", "waiting",
-        "writer",
-    )  # fmt: skip
+    __slots__ = ("again", "desk", "level", "moves", "reason", "until", "writer")
 
     def __init__(self, contact_id: str, caller: Caller, desk: Desk, reason: str | None) -> None:
-        self.contact_id = contact_id
-        self.caller = caller
+        super().__init__(contact_id, caller)
         self.desk = desk
         self.reason = reason
-        self.key = caller.key or contact_id.encode()
-        self.again = self.events = self.moves = self.since = self.until = self.waiting = 0
+        self.again = self.moves = self.until = 0
         self.level = 1
         self.writer: Writer | None = None
-
-    def next(self, now: int) -> dict[str, Any]:
-        """Return what every event of the contact has, for its next one."""
-        self.events += 1
-        return {
-            "id": f"{self.contact_id}.{self.events}",
-            "time": moment(now),
-            "contact_id": self.contact_id,
-            "customer_id": self.caller.customer_id,
-        }
 
     def with_agent(self, now: int) -> dict[str, Any]:
         """Return what every event of the contact and its agent has, for its next one."""
