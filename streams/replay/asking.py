@@ -82,6 +82,18 @@ def range_options(command: F) -> F:
     return source_options(_decorated(command, given))
 
 
+def format_option(line: str) -> Callable[[F], F]:
+    """Return the option `--format` of a command that prints a table, or JSON with one of what ``line`` names a line, or CSV."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["table", "json", "csv"]),
+        default="table",
+        show_default=True,
+        help=f"json is one {line} a line.",
+    )
+
+
 def config_option(name: str) -> Callable[[F], F]:
     """Return the option `--config` of the command of that name; `settings_of` reads it."""
     return click.option(

@@ -21,12 +21,11 @@ from streams.kpis.outputs import as_json, safe
 from streams.kpis.registry import BY, BY_ID
 from streams.kpis.times import TimeError, moment
 from streams.kpis.windows import zone_of
-from streams.replay.asking import Wanted, counting, fail_for_garbage, source_options
+from streams.replay.asking import Wanted, counting, fail_for_garbage, format_option, source_options
 from streams.replay.atomic import written
 from streams.replay.outputs import cell, difference, local, show_whole
 from streams.settings import Settings
 
-FORMATS: Final = ("table", "json", "csv")
 _COLUMNS: Final = (
     "kpi", "unit", "channel", "queue", "breakdown", "value", "start", "end", "figure", "sample", "compared_with", "its_start", "its_end",
     "its_figure", "its_sample", "difference", "low", "high", "within_noise",
@@ -41,14 +40,7 @@ _COLUMNS: Final = (
 @click.option(
     "--kpi", "kpis", multiple=True, metavar="ID", help="Only these KPIs (again for more); `all` for every one."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="table",
-    show_default=True,
-    help="json is one comparison a line.",
-)
+@format_option("comparison")
 @click.pass_obj
 def command(
     load: Callable[[], Settings], /, unit: Unit, at: str | None, kpis: Sequence[str], form: str, **given: Any

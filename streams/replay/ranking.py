@@ -19,26 +19,18 @@ from streams.kpis.outputs import as_json, safe
 from streams.kpis.ranking import MINIMUM, WEIGHTS, Part, Ranked, ranking
 from streams.kpis.registry import BY_ID
 from streams.kpis.windows import zone_of
-from streams.replay.asking import Wanted, counting, fail_for_garbage, range_of, range_options
+from streams.replay.asking import Wanted, counting, fail_for_garbage, format_option, range_of, range_options
 from streams.replay.atomic import written
 from streams.replay.outputs import cell, local, show_whole
 from streams.settings import Settings
 
-FORMATS: Final = ("table", "json", "csv")
 _OF_PART: Final = ("", "_sample", "_shrunk", "_deviations")
 _COLUMNS: Final = ("rank", "agent", "score", "handled", *(f"{kpi}{part}" for kpi in WEIGHTS for part in _OF_PART))
 
 
 @click.command
 @range_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="table",
-    show_default=True,
-    help="json is one agent a line.",
-)
+@format_option("agent")
 @click.pass_obj
 def command(load: Callable[[], Settings], /, form: str, **given: Any) -> None:
     """Rank agents by a composite: 50 is the team's mean, 10 more or less a standard deviation of the team.

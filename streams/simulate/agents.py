@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -21,18 +21,45 @@ BREAK = 600.0
 _BREAKS = ("coffee", "lunch", "training")
 
 
-class Agent:
-    """One agent, and how often the state has changed."""
+class Employee:
+    """Somebody with a state, and how often it has changed."""
 
-    __slots__ = ("agent_id", "changes", "group", "key", "on_duty", "state")
+    __slots__ = ("agent_id", "changes", "key", "on_duty", "state")
 
-    def __init__(self, agent_id: str, group: Group) -> None:
+    def __init__(self, agent_id: str) -> None:
         self.agent_id = agent_id
         self.key = agent_id.encode()
-        self.group = group
         self.state: State = "offline"
         self.on_duty = False
         self.changes = 0
+
+    def become(
+        self, now: int, stamp: str, state: State, queues: tuple[str, ...], reason: str | None = None
+    ) -> Iterator[Timed]:
+        """Change the state; yield the event of it, unless it is so already. ``stamp`` makes ids differ from other runs'."""
+        if self.state == state:
+            return
+        self.state = state
+        self.changes += 1
+        event = AgentStateChanged(
+            id=f"{self.agent_id}.{stamp}.{self.changes}",
+            time=moment(now),
+            agent_id=self.agent_id,
+            state=state,
+            reason=reason,
+            queues=queues,
+        )
+        yield Timed(now, self.key, event)
+
+
+class Agent(Employee):
+    """One agent who takes calls."""
+
+    __slots__ = ("group",)
+
+    def __init__(self, agent_id: str, group: Group) -> None:
+        super().__init__(agent_id)
+        self.group = group
 
 
 class Group:
@@ -105,19 +132,7 @@ class Staff:
 
     def become(self, now: int, agent: Agent, state: State, reason: str | None = None) -> None:
         """Change an agent's state, with its event."""
-        if agent.state == state:
-            return
-        agent.state = state
-        agent.changes += 1
-        event = AgentStateChanged(
-            id=f"{agent.agent_id}.{self._stamp}.{agent.changes}",
-            time=moment(now),
-            agent_id=agent.agent_id,
-            state=state,
-            reason=reason,
-            queues=agent.group.names,
-        )
-        self._clockwork.out.append(Timed(now, agent.key, event))
+        self._clockwork.out.extend(agent.become(now, self._stamp, state, agent.group.names, reason))
 
     def _staff(self, now: int, group: Group) -> None:
         """Set how many of a group are on duty, and do so again after a while."""

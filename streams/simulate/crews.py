@@ -8,24 +8,20 @@ from functools import partial
 from math import ceil
 from typing import Any
 
-from schemas.agents import AgentStateChanged, State
+from schemas.agents import State
 from streams.simulate import center
-from streams.simulate.agents import SHIFT
+from streams.simulate.agents import SHIFT, Employee
 from streams.simulate.clockwork import Clockwork
-from streams.simulate.timed import Timed, moment
 
 
-class Writer:
-    """One agent, how many contacts are in hand, and how often the state has changed."""
+class Writer(Employee):
+    """One agent who writes, and how many contacts are in hand."""
 
-    __slots__ = ("agent_id", "changes", "in_hand", "key", "on_duty", "state")
+    __slots__ = ("in_hand",)
 
     def __init__(self, agent_id: str) -> None:
-        self.agent_id = agent_id
-        self.key = agent_id.encode()
-        self.in_hand = self.changes = 0
-        self.on_duty = False
-        self.state: State = "offline"
+        super().__init__(agent_id)
+        self.in_hand = 0
 
 
 class Crew:
@@ -90,18 +86,7 @@ class Crew:
     def _settle(self, now: int, writer: Writer) -> None:
         """Tell a state that has changed."""
         state: State = "busy" if writer.in_hand else "available" if writer.on_duty else "offline"
-        if state == writer.state:
-            return
-        writer.state = state
-        writer.changes += 1
-        event = AgentStateChanged(
-            id=f"{writer.agent_id}.{self._stamp}.{writer.changes}",
-            time=moment(now),
-            agent_id=writer.agent_id,
-            state=state,
-            queues=self._queues,
-        )
-        self._clockwork.out.append(Timed(now, writer.key, event))
+        self._clockwork.out.extend(writer.become(now, self._stamp, state, self._queues))
 
 
 def crews_of(
