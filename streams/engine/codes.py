@@ -20,10 +20,13 @@ HISTOGRAMS: Final = (
     "response_handover_open",
     "resolution_first",
     "resolution_full",
+    "handle",
     "sales_amount",
     "cost_amount",
 )
 """Names of the histograms and of the amounts."""
+WHOLE: Final = frozenset({"handle"})
+"""Histograms that a queue has as a whole and in no breakdown."""
 AMOUNTS: Final = ("sales_amount", "cost_amount")
 CODES: Final = 20
 """Bits of a code without its amount."""

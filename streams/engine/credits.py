@@ -12,7 +12,7 @@ from typing import Final
 
 from streams.engine.codes import code_of
 from streams.engine.course import CONNECTED, LEFT, MOVED_ON, WAITING, Course, Leg, Visit
-from streams.engine.histogram import bucket
+from streams.engine.histogram import bucket, coarse
 from streams.engine.marks import Credit, Giver
 from streams.engine.measures import ONE, SHIFT
 from streams.engine.policy import QueuePolicy
@@ -33,6 +33,7 @@ _WAIT: Final = {CONNECTED: SHIFT["wait_answered_us"], LEFT: SHIFT["wait_abandone
 _HISTOGRAM: Final = {CONNECTED: code_of("wait_answered"), LEFT: code_of("wait_abandoned")}
 _HANDLED: Final = ONE["handled"]
 _TICKET_HANDLED: Final = ONE["tickets_handled"]
+_HANDLE_CODE: Final = code_of("handle")
 _HELD: Final = ONE["held"]
 _TALK: Final = SHIFT["talk_us"]
 _HOLD: Final = SHIFT["hold_us"]
@@ -138,16 +139,18 @@ class Credits(Giver):
         return visit.given
 
     def _leg(self, leg: Leg, end: int) -> list[Credit]:
+        code = None
         if leg.visit.is_ticket:
             bundle = _TICKET_HANDLED
         else:
             talk = end - leg.start - leg.hold
+            code = _HANDLE_CODE + coarse(end - leg.start + leg.wrap_up)
             bundle = _HANDLED + (talk << _TALK) + (leg.hold << _HOLD) + (leg.wrap_up << _WRAP_UP)
             if leg.held:
                 bundle += _HELD
         if leg.transferred:
             bundle += _TRANSFERRED
-        leg.given = [(end, self._place(leg), bundle, None)]
+        leg.given = [(end, self._place(leg), bundle, code)]
         return leg.given
 
     def _place(self, leg: Leg) -> int:
@@ -186,8 +189,8 @@ def _join(given: list[Credit], at: int, time: int, place: int, bundle: int) -> N
     """Add a credit to the one there is, where both are of the same time and place; one is dealt with faster than two."""
     if given:
         known = given[at]
-        if known[0] == time and known[1] == place and known[3] is None:
-            given[at] = (time, place, known[2] + bundle, None)
+        if known[0] == time and known[1] == place:
+            given[at] = (time, place, known[2] + bundle, known[3])
             return
     given.append((time, place, bundle, None))
 

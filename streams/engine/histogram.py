@@ -17,6 +17,8 @@ from itertools import accumulate
 from math import ceil, floor, frexp, ldexp
 
 STEPS = 128
+COARSE = 16
+"""Buckets in a coarse one."""
 ZERO = -(1 << 15)
 """The bucket of a duration of exactly 0."""
 
@@ -31,6 +33,15 @@ def bucket(duration_us: int) -> int:
         return ZERO
     mantissa, exponent = frexp(duration_us / 1_000_000)
     return exponent * STEPS + ceil((mantissa - 0.5) * (2 * STEPS))
+
+
+def coarse(duration_us: int) -> int:
+    """Return the last of the 16 buckets that one of 8 to an octave would be: enough to be drawn, in a sixteenth of the room.
+
+    >>> upper(coarse(90_000_000)), upper(coarse(96_000_000)), upper(coarse(96_000_001))
+    (96.0, 96.0, 104.0)
+    """
+    return -(bucket(duration_us) // -COARSE) * COARSE
 
 
 def upper(index: int) -> float:

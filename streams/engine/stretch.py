@@ -20,7 +20,7 @@ import msgspec
 from lz4.block import compress, decompress
 from msgspec import Raw, Struct, field
 
-from streams.engine.codes import CODES, MASK, split
+from streams.engine.codes import CODES, MASK, WHOLE, split
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import Measures, bundle_of, measures
 from streams.engine.slices import Slice, Slices, spread
@@ -137,9 +137,11 @@ class Stretch:
                     self._add(number, bundle)
         for key, count in counts.items():
             if count:
-                numbers = spread(key >> CODES, groups)
-                touched.update(numbers)
                 name, index = split(key & MASK)
+                numbers = spread(key >> CODES, groups)
+                if name in WHOLE:
+                    numbers = numbers[:1]
+                touched.update(numbers)
                 for number in numbers:
                     self._count(number, name, index, count)
         return touched

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas.events import Event
-from streams.engine.histogram import bucket
+from streams.engine.histogram import bucket, coarse
 from streams.engine.policy import DAILY, INTERVAL, SECOND, SLIDING
 from tests.engine.store import Slice, Store, identity
 from tests.oracle.figures import Oracle
@@ -80,10 +80,14 @@ def waiting(store: Store) -> dict[tuple[str, str], tuple[int, list[int]]]:
     return {key: (now.waiting, now.starts) for key, now in store.waiting().items()}
 
 
+BUCKET = {"handle": coarse}
+"""What turns durations into buckets, where they are not the usual ones."""
+
+
 def buckets(waits: dict[Slice, dict[str, list[int]]]) -> dict[Slice, dict[str, list[tuple[int, int]]]]:
     """Return the histograms of lists of waits."""
     return {
-        key: {name: sorted(Counter(map(bucket, values)).items()) for name, values in lists.items()}
+        key: {name: sorted(Counter(map(BUCKET.get(name, bucket), values)).items()) for name, values in lists.items()}
         for key, lists in waits.items()
     }
 

@@ -133,7 +133,7 @@ class Expected:
                 total[key].update(measures)
         for key, lists in oracle.waits(INTERVAL).items():
             for name, values in lists.items():
-                self.waits[key][name].update(map(bucket, values))
+                self.waits[key][name].update(map(agreement.BUCKET.get(name, bucket), values))
         for place, starts in oracle.waiting().items():
             self.waiting[place] += starts
         self.agents |= {name: (stay.state, stay.start) for name, stay in oracle.agents().items()}

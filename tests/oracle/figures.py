@@ -139,6 +139,8 @@ class Oracle:
         for measure, amount in amounts.items():
             if amount:
                 yield Count(end, visit.channel, visit.queue, breakdowns, measure, amount)
+        handled = end - conversation.start + conversation.wrap_up
+        yield Count(end, visit.channel, visit.queue, {}, "handle", handled, listed=True)
 
     def _resolutions(self) -> Iterator[Count]:
         for contact in self.contacts:
