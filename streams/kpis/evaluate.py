@@ -81,7 +81,7 @@ def merged(counts: Mapping[str, Mapping[int, int]], names: tuple[str, ...]) -> M
 
 def _money(kpi: Kpi, amounts: Mapping[int, int], sums: Mapping[str, int], status: str) -> Figure:
     """Return the amounts of a KPI, or what one of its denominator costs: a value where there is one currency."""
-    bottom = None if kpi.denominator is None else _add(kpi.denominator, sums)
+    bottom = None if kpi.denominator is None else added(kpi.denominator, sums)
     spent = {currency(index): Decimal(amount) / MICRO for index, amount in sorted(amounts.items()) if amount}
     exact = {name: _each(amount, bottom) for name, amount in spent.items() if bottom is None or bottom > 0}
     unit, *others = exact or [kpi.unit]
@@ -107,10 +107,10 @@ def unavailable(kpi: Kpi) -> Figure:
 
 def _ratio(kpi: Kpi, sums: Mapping[str, int], status: str, of: Mapping[str, int] | None = None) -> Figure:
     """Return a quotient, or a sum where there is no denominator; the denominator is made ``of`` other sums where they are given."""
-    top = _add(kpi.numerator, sums)
+    top = added(kpi.numerator, sums)
     if kpi.denominator is None:
         return Figure(top, top, None, kpi.unit, status)
-    bottom = _add(kpi.denominator, sums if of is None else of)
+    bottom = added(kpi.denominator, sums if of is None else of)
     divide_bottom = kpi.scale if kpi.unit == "ratio" else 1
     value = None if bottom <= 0 else top / (bottom * (kpi.scale // divide_bottom))
     return Figure(value, _scaled(top, kpi.scale), _scaled(bottom, divide_bottom), kpi.unit, status)
@@ -132,8 +132,8 @@ def _service_level(
     for queue, sums in measures.items():
         if queue is not None:
             above, below, *_ = SERVICE_LEVELS[formula_of(policy.of(queue), live=live)]
-            top += _add(above, sums)
-            bottom += _add(below, sums)
+            top += added(above, sums)
+            bottom += added(below, sums)
     return Figure(None if bottom <= 0 else top / bottom, top, bottom, "ratio", status)
 
 
@@ -142,5 +142,6 @@ def formula_of(limits: QueuePolicy, *, live: bool) -> str:
     return limits.formula_live if live else limits.formula
 
 
-def _add(terms: Terms, sums: Mapping[str, int]) -> int:
+def added(terms: Terms, sums: Mapping[str, int]) -> int:
+    """Return the sum of the terms of a numerator or a denominator."""
     return sum(times * sums.get(measure, 0) for measure, times in terms.items())

@@ -5,13 +5,14 @@
     month   the month before      the same month of the year before
     year    the year before       (the same)
 
-Each comparison has the difference and its 95 % interval (noise.py); a difference whose interval has 0 in it is within noise. There is none where panes do not
-say how much single contacts differ: of means other than waits, responses and resolutions (of scores of surveys panes keep the sum), of amounts, and of agents' time.
+Each comparison has the difference and its 95 % interval (noise.py); a difference whose interval has 0 in it is within noise. Where panes do not say how much
+single contacts differ, about a hundred pieces of each period do, or its days where no more is kept: of means of talk, handling and scores, of agents' time and of sales. There is none where
+fewer than five pieces have anything in them (a day of a year ago is one piece), of costs (nobody draws them by lot), and of amounts in several currencies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -19,16 +20,16 @@ from msgspec import Struct
 
 from schemas.fields import rfc3339
 from schemas.rows import Figure, Row
-from streams.engine.codes import HISTOGRAMS
+from streams.engine.codes import HISTOGRAMS, currency_index
 from streams.engine.measures import unpack
-from streams.engine.policy import DAY, SECOND, Days
+from streams.engine.policy import DAY, INTERVAL, SECOND, Days
 from streams.errors import InputError
 from streams.kpis import noise
-from streams.kpis.evaluate import merged
+from streams.kpis.evaluate import added, merged
 from streams.kpis.figures import Figures, Query
 from streams.kpis.panes import Total
 from streams.kpis.query import Group
-from streams.kpis.registry import BY_ID, Kpi
+from streams.kpis.registry import BY_ID, MICRO, Kpi
 
 Unit = Literal["day", "week", "month", "year"]
 UNITS: Final[tuple[Unit, ...]] = get_args(Unit)
@@ -38,6 +39,8 @@ MAIN: Final = (
 )  # fmt: skip
 """KPIs that are shown when none is asked for."""
 _YEAR_OF_WEEKS: Final = timedelta(weeks=52)
+_PIECES: Final = 100
+"""Pieces of a period, of a quarter of an hour or more, of which it is told how much they differ."""
 Span = tuple[int, int]
 """Start and end in microseconds."""
 
@@ -86,11 +89,60 @@ class Periods(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The rows of a span, and what they are made of; nothing where nothing is kept."""
+    """The rows of a span, and what they are made of, by pieces of it; nothing where nothing is kept."""
 
     span: Span
     rows: dict[Group, Row]
-    sums: Mapping[Group, Total]
+    clusters: Mapping[Group, list[Total]]
+
+    def of(self, group: Group) -> _Sample:
+        """Return what a row is made of."""
+        return _Sample(self.rows[group], self.clusters.get(group, []))
+
+
+class _Sample:
+    """What a row is made of: its figures, and the sums of pieces of its time."""
+
+    def __init__(self, row: Row, pieces: Sequence[Total]) -> None:
+        self.row = row
+        self._pieces = pieces
+        self._sums = [unpack(total.bundle) for total in pieces]
+
+    def figure(self, kpi: Kpi) -> Figure:
+        """Return the value of a KPI, with its parts."""
+        return self.row.kpis[kpi.id]
+
+    def parts(self, kpi: Kpi) -> tuple[float, float]:
+        """Return numerator and denominator of a KPI."""
+        figure = self.figure(kpi)
+        return figure.numerator or 0.0, figure.denominator or 0.0
+
+    def is_share(self, kpi: Kpi) -> bool:
+        """Tell whether a KPI is a share of its denominator."""
+        top, bottom = self.parts(kpi)
+        return bottom > 0 and 0 <= top <= bottom
+
+    def counts(self, names: tuple[str, ...]) -> Mapping[int, int]:
+        """Return the sum of histograms."""
+        whole = Total()
+        for total in self._pieces:
+            whole.count({name: total.counts[name] for name in names if name in total.counts})
+        return merged(whole.counts, names)
+
+    def sum(self, measure: str) -> int:
+        """Return a measure."""
+        return sum(sums.get(measure, 0) for sums in self._sums)
+
+    def quotients(self, kpi: Kpi) -> Iterator[noise.Pair]:
+        """Yield the parts of a KPI in each piece, so that their quotient is in its unit."""
+        scale = 1 if kpi.unit == "ratio" else kpi.scale
+        for sums in self._sums:
+            yield added(kpi.numerator, sums) / scale, added(kpi.denominator or {}, sums)
+
+    def sales(self, currency: str) -> Iterator[noise.Pair]:
+        """Yield the amount of the sales in each piece, and how many there were."""
+        for total, sums in zip(self._pieces, self._sums, strict=True):
+            yield total.counts.get("sales_amount", {}).get(currency_index(currency), 0) / MICRO, sums.get("sales", 0)
 
 
 def periods(unit: Unit, time_us: int, zone: str) -> Periods:
@@ -176,7 +228,7 @@ def _known(figures: Figures, query: Query, span: Span) -> _Known:
     asked = query._replace(start_us=begin, end_us=end, every="all")
     try:
         rows = {(row.channel, row.queue, row.breakdown, row.value): row for row in figures.rows(asked)}
-        return _Known(span, rows, figures.sums(asked))
+        return _Known(span, rows, figures.clusters(asked, max(INTERVAL, (end - begin) // _PIECES)))
     except InputError:  # begins before what is kept
         return _Known(span, {}, {})
 
@@ -185,44 +237,56 @@ def _compared(kpi: Kpi, group: Group, now: _Known, then: _Known) -> Compared:
     start, end = rfc3339(then.span[0]), rfc3339(then.span[1])
     if group not in then.rows:
         return Compared(start, end, None)
-    figure, before = now.rows[group].kpis[kpi.id], then.rows[group].kpis[kpi.id]
-    if figure.value is None or before.value is None:
+    sample, earlier = now.of(group), then.of(group)
+    figure, before = sample.figure(kpi), earlier.figure(kpi)
+    if figure.value is None or before.value is None or not _comparable(kpi, figure, before):
         return Compared(start, end, before)
-    interval = _interval(kpi, figure, before, now.sums.get(group, Total()), then.sums.get(group, Total()))
+    interval = _interval(kpi, sample, earlier)
     if interval is None:
         return Compared(start, end, before, figure.value - before.value)
     return Compared(start, end, before, figure.value - before.value, interval.low, interval.high, interval.noise)
 
 
-def _interval(kpi: Kpi, now: Figure, before: Figure, of_now: Total, of_before: Total) -> noise.Interval | None:
-    """Return the interval of the difference of two values, None where panes do not say how much single contacts differ."""
-    counts, counts_before = of_now.counts, of_before.counts
-    if kpi.histograms and kpi.quantile is not None:
-        names = kpi.histograms
-        return noise.of_quantiles(kpi.quantile, merged(counts, names), merged(counts_before, names))
-    if kpi.unit == "count" and kpi.denominator is None and kpi.crediting != "now":
-        return noise.of_counts(now.value or 0.0, before.value or 0.0)
-    if kpi.unit == "ratio" and _is_share(now) and _is_share(before) and kpi.crediting != "CLIP":
-        return noise.of_shares(_parts(now), _parts(before))
+def _comparable(kpi: Kpi, figure: Figure, before: Figure) -> bool:
+    """Tell whether two values are of one unit: of two currencies there is no difference."""
+    return figure.unit == before.unit or kpi.unit in {figure.unit, before.unit}
+
+
+def _interval(kpi: Kpi, now: _Sample, before: _Sample) -> noise.Interval | None:
+    """Return the interval of the difference of two values, None where nothing says how much they vary."""
+    if kpi.unit == "count" and kpi.crediting != "now":
+        return noise.of_counts(now.figure(kpi).value or 0.0, before.figure(kpi).value or 0.0)
+    if kpi.unit == "ratio" and kpi.crediting != "CLIP":
+        shares = now.is_share(kpi) and before.is_share(kpi)
+        return noise.of_shares(now.parts(kpi), before.parts(kpi)) if shares else None
     if kpi.unit == "points":
-        return noise.of_scores(_answers(kpi, of_now), _answers(kpi, of_before))
+        return noise.of_scores(_answers(kpi, now), _answers(kpi, before))
+    if kpi.unit == "money":
+        return _of_money(kpi, now, before)
+    return _of_means(kpi, now, before)
+
+
+def _of_means(kpi: Kpi, now: _Sample, before: _Sample) -> noise.Interval | None:
+    """Return the interval of the difference of two means or percentiles, or of two shares of agents' time."""
+    if kpi.quantile is not None:
+        return noise.of_quantiles(kpi.quantile, now.counts(kpi.histograms), before.counts(kpi.histograms))
     summed = tuple(name.removesuffix("_us") for name in kpi.numerator)
-    if kpi.unit == "s" and set(summed) <= set(HISTOGRAMS):
-        return noise.of_means(merged(counts, summed), merged(counts_before, summed))
+    if set(summed) <= set(HISTOGRAMS):
+        return noise.of_means(now.counts(summed), before.counts(summed))
+    return noise.of_quotients(now.quotients(kpi), before.quotients(kpi))
+
+
+def _of_money(kpi: Kpi, now: _Sample, before: _Sample) -> noise.Interval | None:
+    """Return the interval of the difference of two amounts of one currency; of a cost for each, what came of it varies and not the cost."""
+    if kpi.denominator is not None:
+        return noise.of_rates(now.parts(kpi), before.parts(kpi))
+    currency = now.figure(kpi).unit
+    if kpi.amount == "sales_amount" and currency == before.figure(kpi).unit != kpi.unit:
+        return noise.of_amounts(now.sales(currency), before.sales(currency))
     return None
 
 
-def _answers(kpi: Kpi, of: Total) -> tuple[int, int, int]:
+def _answers(kpi: Kpi, of: _Sample) -> tuple[int, int, int]:
     """Return the promoters, the detractors and all answers of a net promoter score."""
-    sums = unpack(of.bundle)
-    promoters, detractors, answers = (sums.get(f"{kpi.id}_{who}", 0) for who in ("promoters", "detractors", "answers"))
+    promoters, detractors, answers = (of.sum(f"{kpi.id}_{who}") for who in ("promoters", "detractors", "answers"))
     return promoters, detractors, answers
-
-
-def _is_share(figure: Figure) -> bool:
-    top, bottom = _parts(figure)
-    return bottom > 0 and 0 <= top <= bottom
-
-
-def _parts(figure: Figure) -> tuple[float, float]:
-    return figure.numerator or 0.0, figure.denominator or 0.0

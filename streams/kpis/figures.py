@@ -161,15 +161,29 @@ class Figures:
 
     def sums(self, query: Query) -> dict[Group, Total]:
         """Return the measures and histograms of the rows of the whole range, by channel, queue, breakdown and value of the row."""
+        return {group: parts[0] for group, parts in self.clusters(query, query.end_us - query.start_us).items()}
+
+    def clusters(self, query: Query, width: int) -> dict[Group, list[Total]]:
+        """Return the same by pieces of the range that are ``width`` microseconds long, as far as what is kept is cut so finely.
+
+        What began in the first piece is the first, though it may be empty; others are left out where nothing is in them.
+        """
         begin, end = query.start_us, query.end_us
         belongs = partial(groups_of, query, coverage=self._coverage, places=self.queues())
-        found = {}
-        for (channel, queue, breakdown, value), parts in self._groups(query, begin, end, belongs).items():
-            together = Total()
-            for total in parts.values():
-                together.add(total)
-            found[channel or query.channel, queue or query.queue, breakdown, value] = together
-        return found
+        found: dict[Group, dict[int, Total]] = {}
+        for group in self._known_groups(query):
+            found[group] = {0: Total()}
+        for of, total, start, length in self._pieces(query, begin, end):
+            for group in belongs(of, start, length):
+                pieces = found.setdefault(group, {0: Total()})
+                number = max(0, start - begin) // width
+                if number not in pieces:
+                    pieces[number] = Total()
+                pieces[number].add(total)
+        return {
+            (channel or query.channel, queue or query.queue, breakdown, value): [*pieces.values()]
+            for (channel, queue, breakdown, value), pieces in found.items()
+        }
 
     def growth(self, times: Iterable[int]) -> dict[int, Growth]:
         """Return by how much each queue has grown since each of the times; None where a time cuts a day that is needed."""
@@ -207,11 +221,7 @@ class Figures:
 
     def _groups(self, query: Query, begin: int, end: int, belongs: Belongs) -> dict[Group, Parts]:
         """Return the sums of each group by queue, and of all together."""
-        groups: dict[Group, Parts] = {TOTAL: {}}
-        if query.by == "queue":
-            for channel, name in self.queues():
-                if query.channel in {None, channel} and query.queue in {None, name}:
-                    groups[channel, name, None, None] = {}
+        groups: dict[Group, Parts] = {group: {} for group in self._known_groups(query)}
         for of, total, start, length in self._pieces(query, begin, end):
             for group in belongs(of, start, length):
                 parts = groups.setdefault(group, {})
@@ -220,6 +230,14 @@ class Figures:
                     own = parts[of.queue] = Total()
                 own.add(total)
         return groups
+
+    def _known_groups(self, query: Query) -> Iterator[Group]:
+        """Yield the groups that are shown even when nothing is in them."""
+        yield TOTAL
+        if query.by == "queue":
+            for channel, name in self.queues():
+                if query.channel in {None, channel} and query.queue in {None, name}:
+                    yield channel, name, None, None
 
     def _pieces(self, query: Query, begin: int, end: int) -> Iterator[Piece]:
         """Return the panes that make up a stretch of time; raise InputError when they are not kept."""

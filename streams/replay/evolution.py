@@ -112,7 +112,7 @@ def show(found: Sequence[Evolution], of: Periods, by: str | None, zone: str) -> 
         table.add_row(*map(Text, cells))
     show_whole(table)
     click.echo(
-        "* more than noise: 0 is not in the 95 % interval of the change; no interval: the figures do not tell. -- has no value."
+        "* more than noise: 0 is not in the 95 % interval of the change; no interval: too little is kept to tell. -- has no value."
     )
 
 

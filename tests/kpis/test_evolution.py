@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from statistics import fmean, stdev
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.business import SaleClosed
 from schemas.events import Event
 from schemas.fields import rfc3339
 from schemas.opinions import SurveyAnswered
@@ -72,7 +75,7 @@ def calls(month: int, year: int, counts: tuple[int, int], waits: float) -> list[
         found.append(event("queued", start, name, queue="sales"))
         ends = {"agent_id": "ana"} if number < counts[0] else {}
         found.append(event("answered" if ends else "abandoned", start + wait, name, **ends))
-    return sorted(found, key=lambda one: one.time_us)
+    return in_order(found)
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +102,10 @@ def test_more_abandons_are_more_than_noise_and_waits_are_not(figures: Figures):
     assert (entered.figure.value, entered.previous.difference, entered.previous.noise) == (120, 20, True)
 
 
-def test_what_no_figure_tells_has_no_interval(figures: Figures):
-    """Means of which panes keep sums only; and a percentile has one."""
-    handle, p90 = of_march(figures, "handle_time")[0], of_march(figures, "speed_of_answer_p90")[0]
-    assert handle.previous.noise is None
+def test_a_percentile_has_an_interval_and_what_did_not_happen_has_none(figures: Figures):
+    """Nobody held, so there is no mean of holds to compare."""
+    hold, p90 = of_march(figures, "hold_time")[0], of_march(figures, "speed_of_answer_p90")[0]
+    assert (hold.figure.value, hold.previous.difference, hold.previous.noise) == (None, None, None)
     assert p90.previous.low is not None
     assert p90.previous.low < (p90.previous.difference or 0) < (p90.previous.high or 0)
 
@@ -143,9 +146,9 @@ def test_intervals_of_means_from_histograms_are_those_of_the_values(first: list[
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    """Samples of known populations: at least 93 of 100 intervals of 95 %, for shares, net promoter scores and medians."""
+    """Samples of known populations: at least 93 of 100 intervals of 95 %, for shares, scores, medians, means of pieces of time, amounts and costs of each."""
     chance = random.Random(7)
-    shares = scores = medians = 0
+    shares = scores = medians = quotients = amounts = rates = 0
     for _ in range(400):
         low, high = noise.of_scores(*(answers(chance, *population, 30) for population in ((0.5, 0.2), (0.4, 0.3))))
         scores += low <= 20 <= high
@@ -160,7 +163,26 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         interval = noise.of_quantiles(0.5, *waits)
         assert interval is not None
         medians += interval.low <= 0.6931471805599453 * -10 <= interval.high
-    assert min(shares, scores, medians) >= 0.93 * 400
+        talks = [[spent(chance, mean) for _ in range(30)] for mean in (180, 200)]
+        quotients += holds(noise.of_quotients(*talks), 180 - 200)
+        amounts += holds(noise.of_amounts(*talks), 30 * 8 * (180 - 200))
+        resolved = [sum(number for _, number in pieces) for pieces in talks]
+        rates += holds(noise.of_rates((1e6, resolved[0]), (2e6, resolved[1])), -1e6 / 240)
+    assert min(shares, scores, medians, quotients, amounts, rates) >= 0.93 * 400
+
+
+def spent(chance: random.Random, mean: float) -> tuple[float, int]:
+    """Return the sum and the number of the talks of an hour: on average 8, at random, of exponential length."""
+    number, time = 0, chance.expovariate(8)
+    while time < 1:
+        number, time = number + 1, time + chance.expovariate(8)
+    return sum(chance.expovariate(1 / mean) for _ in range(number)), number
+
+
+def holds(interval: noise.Interval | None, truth: float) -> bool:
+    """Tell whether the truth is in an interval."""
+    assert interval is not None
+    return interval.low <= truth <= interval.high
 
 
 def answers(chance: random.Random, promoters: float, detractors: float, many: int) -> tuple[int, int, int]:
@@ -169,17 +191,47 @@ def answers(chance: random.Random, promoters: float, detractors: float, many: in
     return sum(one < promoters for one in drawn), sum(one >= 1 - detractors for one in drawn), many
 
 
-def test_a_net_promoter_score_has_an_interval_and_a_mean_of_scores_has_none():
-    """Of 40 answers 30 and then 10 are promoters, none and then 20 detractors: -25 - 75. Of CSAT panes keep the sum only."""
+def in_order(events: Sequence[Event]) -> list[Event]:
+    """Return events in the order of their times."""
+    return sorted(events, key=lambda one: one.time_us)
+
+
+FEBRUARY, MARCH = [3, 4, 5, 2, 5] * 8, [1, 2, 5, 2, 5, 3, 4] * 5 + [1, 2, 3, 4, 5]
+"""Forty answers each."""
+
+
+def test_scores_of_surveys_have_intervals():
+    """Of 40 answers 30 and then 10 are promoters, none and then 20 detractors: -25 - 75. Of CSAT panes keep the sum, so the hours of the answers tell."""
     events = [
-        SurveyAnswered(id=f"{kind}{month}{n}", time=local(2026, month, 3, 9) / SECOND + n, contact_id="c", kind=kind, value=value)
-        for month, values in ((2, [9] * 30 + [8] * 10), (3, [10] * 10 + [7] * 10 + [2] * 20))
-        for kind in ("nps", "csat")
-        for n, value in enumerate(values if kind == "nps" else [min(5, max(1, value // 2)) for value in values])
+        SurveyAnswered(id=f"{kind}{month}{n}", time=local(2026, month, 3 + n % 10, 9) / SECOND + n, contact_id="c", kind=kind, value=value)
+        for month, kind, values in (
+            (2, "nps", [9] * 30 + [8] * 10), (3, "nps", [10] * 10 + [7] * 10 + [2] * 20), (2, "csat", FEBRUARY), (3, "csat", MARCH),
+        )
+        for n, value in enumerate(values)
     ]  # fmt: skip
-    told = read(POLICY, [[event("queued", after(local(2026, 2, 1, 8)), "c", queue="sales"), *events]])
+    told = read(POLICY, [[event("queued", after(local(2026, 2, 1, 8)), "c", queue="sales"), *in_order(events)]])
     csat, nps = of_march(told, "nps", "csat_mean")
     assert (nps.previous.difference, nps.previous.noise) == (-100, False)
     assert (nps.previous.low, nps.previous.high) == pytest.approx(noise.of_scores((10, 20, 40), (30, 0, 40)))
-    assert csat.previous.difference is not None
-    assert csat.previous.low is None
+    means = [[sum(values[day::10]) / 4 for day in range(10)] for values in (FEBRUARY, MARCH)]
+    halves = [2.262 * stdev(days) / 10**0.5 for days in means]
+    difference = fmean(MARCH) - fmean(FEBRUARY)
+    assert csat.previous.difference == pytest.approx(difference)
+    assert csat.previous.high == pytest.approx(difference + (halves[0] ** 2 + halves[1] ** 2) ** 0.5, abs=1e-3)
+
+
+def test_sales_in_two_currencies_have_no_difference():
+    """Where a queue sold for euros and then for dollars; and euros have a difference, with an interval when enough days had some."""
+    days = [(2, day, 100 + day) for day in range(1, 9)] + [(3, day, 120 - day) for day in range(1, 9)]
+    sold = [
+        SaleClosed(id=f"{currency}{month}{day}", time=local(2026, month, day, 9) / SECOND, contact_id=of, amount=Decimal(amount), currency=currency)
+        for month, day, amount in days
+        for of, currency in (("e", "EUR"), ("d", "EUR" if month == 2 else "USD"))
+    ]  # fmt: skip
+    began = after(local(2026, 2, 1, 8))
+    entered = [event("queued", began, "e", queue="euros"), event("queued", began, "d", queue="dollars")]
+    told = read(POLICY, [[*entered, *in_order(sold)]])
+    of = periods("month", local(2026, 3, 15), "Europe/Madrid")
+    found = {one.queue: one.previous for one in evolution(told, Query(0, 0, by="queue"), of, ["sales_amount"])}
+    assert (found["euros"].difference, found["euros"].noise) == (88, True)
+    assert (found["dollars"].difference, found["dollars"].low) == (None, None)
