@@ -35,7 +35,7 @@ from streams.broker.server_properties import HOST, free_port, is_free
 from streams.broker.topics import TopicSet, admin_client
 from streams.errors import BrokerError, CentralitaError, ConfigurationError, RestartError
 from streams.parts import Part
-from streams.settings import KafkaSettings
+from streams.settings import Settings
 from streams.simulate.options import traffic_option
 
 HISTORY = "2h"
@@ -52,6 +52,8 @@ _QUICK = {
     "CENTRALITA_WORKER_PROGRESS_TIMEOUT": "30",
 }
 """One worker and a broker beside it: a killed worker is back in seconds."""
+_TICKETS = {"CENTRALITA_DEFAULTS_SERVICE_LEVEL_THRESHOLD_TICKETS": str(4 * 3600)}
+"""Nobody answers tickets as telephones are; settings may say otherwise."""
 
 
 @click.command
@@ -77,10 +79,10 @@ def command(ctx: click.Context, port: int, traffic: float, data: Path | None, *,
         Demo(folder, port, traffic, console, *_chosen(ctx)).run(browser=browser)
 
 
-def _chosen(ctx: click.Context) -> tuple[KafkaSettings, list[str]]:
-    """Return how Kafka is reached, and the options that every part is given."""
+def _chosen(ctx: click.Context) -> tuple[Settings, list[str]]:
+    """Return the settings, and the options that every part is given."""
     config = ctx.find_root().params.get("config")
-    return ctx.obj().kafka, ["--config", str(config.resolve())] if config else []
+    return ctx.obj(), ["--config", str(config.resolve())] if config else []
 
 
 @contextmanager
@@ -101,7 +103,7 @@ class Demo:
     """The parts, in the order of their start."""
 
     def __init__(
-        self, folder: Path, port: int, traffic: float, console: Console, kafka: KafkaSettings, options: list[str]
+        self, folder: Path, port: int, traffic: float, console: Console, settings: Settings, options: list[str]
     ) -> None:
         self.folder = folder
         self.url = f"http://{HOST}:{port}/"
@@ -112,8 +114,10 @@ class Demo:
         self._parts: list[Part] = []
         self._given = os.environ.get("CENTRALITA_KAFKA")
         # A broker of the demo's own is open, whatever the settings say of another one.
+        kafka = settings.kafka
         own = replace(kafka, bootstrap=f"{HOST}:{free_port()}", security_protocol="PLAINTEXT")
         self._kafka = kafka if self._given else own
+        self._usual = _QUICK if settings.defaults.service_level_threshold_tickets is not None else _QUICK | _TICKETS
 
     def run(self, *, browser: bool | None) -> None:
         """Start all, show the address when figures move, watch until interrupted, and stop all."""
@@ -151,7 +155,7 @@ class Demo:
 
     def _add(self, name: str, *arguments: str, restartable: bool = False) -> Part:
         environment = {
-            **_QUICK,
+            **self._usual,
             **os.environ,
             "CENTRALITA_KAFKA": self._kafka.bootstrap,
             "CENTRALITA_KAFKA_SECURITY_PROTOCOL": self._kafka.security_protocol,

@@ -29,6 +29,7 @@ class QueueSettings:
 
     time_zone: Zone | None = None
     service_level_threshold: NotNegative = 20.0
+    service_level_threshold_tickets: NotNegative | None = None
     service_level_target: Share = 0.8
     service_level_formula: Formula = "SL6"
     service_level_formula_live: Formula = "SL8"
@@ -153,6 +154,7 @@ def _limits(queue: QueueSettings, time_zone: str) -> QueuePolicy:
     return QueuePolicy(
         time_zone=queue.time_zone or time_zone,
         threshold=round(queue.service_level_threshold * SECOND),
+        ticket_threshold=round(_of_tickets(queue) * SECOND),
         target=queue.service_level_target,
         formula=queue.service_level_formula,
         formula_live=queue.service_level_formula_live,
@@ -163,6 +165,11 @@ def _limits(queue: QueueSettings, time_zone: str) -> QueuePolicy:
         channels=queue.channels,
         business_hours=calendar(queue.business_hours, queue.holidays),
     )
+
+
+def _of_tickets(queue: QueueSettings) -> float:
+    own = queue.service_level_threshold_tickets
+    return queue.service_level_threshold if own is None else own
 
 
 def check(settings: Settings) -> None:

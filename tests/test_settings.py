@@ -119,6 +119,16 @@ def test_a_queue_has_the_defaults_but_for_what_it_says(tmp_path: Path):
     assert (sales.time_zone, isles.time_zone) == ("Europe/Madrid", "Atlantic/Canary")
 
 
+def test_tickets_have_the_threshold_of_all_unless_it_is_said(tmp_path: Path):
+    """For all queues, by a variable here, or for one."""
+    text = "[defaults]\nservice_level_threshold = 30\n"
+    assert read(tmp_path, text).policy.defaults.ticket_threshold == 30_000_000
+    text += "[queues.letters]\nservice_level_threshold_tickets = 86400\n"
+    policy = read(tmp_path, text, DEFAULTS_SERVICE_LEVEL_THRESHOLD_TICKETS="14400").policy
+    assert (policy.defaults.threshold, policy.defaults.ticket_threshold) == (30_000_000, 14_400_000_000)
+    assert policy.of("letters").ticket_threshold == 86_400_000_000
+
+
 def test_variables_win_over_the_file(tmp_path: Path):
     """Text is read as what the setting is."""
     text = "time_zone = 'UTC'\n[kafka]\nbootstrap = 'a:1'\n[worker]\nport = 1\nhost = 'x'\n"

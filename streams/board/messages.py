@@ -23,6 +23,7 @@ class Limits(Struct, frozen=True):
 
     zone: str
     threshold: float
+    threshold_tickets: float
     target: float
     formula: str
     short_abandon: float
@@ -178,7 +179,14 @@ def local(time_us: int, zone: str) -> str:
 def limits(policy: QueuePolicy, *, live: bool) -> Limits:
     """Return a queue's policy as it is printed with an answer."""
     formula = policy.formula_live if live else policy.formula
-    return Limits(policy.time_zone, policy.threshold / SECOND, policy.target, formula, policy.short_abandon / SECOND)
+    return Limits(
+        policy.time_zone,
+        policy.threshold / SECOND,
+        policy.ticket_threshold / SECOND,
+        policy.target,
+        formula,
+        policy.short_abandon / SECOND,
+    )
 
 
 def feeding(condition: Condition) -> Feeding:

@@ -17,7 +17,7 @@ from streams.engine.marks import Credit, Giver
 from streams.engine.measures import ONE, SHIFT
 from streams.engine.policy import QueuePolicy
 
-__all__ = ["Credit", "Credits", "lost", "patience"]
+__all__ = ["Credit", "Credits", "lost", "patience", "threshold"]
 
 _ENTERED: Final = ONE["entered"]
 _WITHIN: Final = {CONNECTED: ONE["answered_within"], LEFT: ONE["abandoned_within"]}
@@ -122,16 +122,16 @@ class Credits(Giver):
         self.group(visit)
         if outcome == WAITING:
             if not lost(visit, limits, as_of):
-                reached = _REACHED if as_of > visit.start + limits.threshold else 0
+                reached = _REACHED if as_of > visit.start + threshold(visit, limits) else 0
                 return [(visit.start, visit.group, _ENTERED + reached, None)]
-            return _flowed_out(visit, visit.start + patience(visit, limits), limits)
+            return _flowed_out(visit, visit.start + patience(visit, limits), threshold(visit, limits))
         if outcome == MOVED_ON:
             decided = min(decided, visit.start + patience(visit, limits))
         if outcome not in _EVENT:
-            visit.given = _flowed_out(visit, decided, limits)
+            visit.given = _flowed_out(visit, decided, threshold(visit, limits))
             return visit.given
         wait = decided - visit.start
-        cohort = _ENTERED + _decided(outcome, wait, limits)
+        cohort = _ENTERED + _decided(outcome, wait, threshold(visit, limits), limits.short_abandon)
         event = _EVENT[outcome] + (wait << _WAIT[outcome])
         code = _HISTOGRAM[outcome] + bucket(wait)
         place = self.place(visit, visit.agent, visit.level) if outcome == CONNECTED else visit.group
@@ -200,22 +200,27 @@ def patience(visit: Visit, limits: QueuePolicy) -> int:
     return limits.maximum_ticket_age if visit.is_ticket else limits.maximum_wait
 
 
+def threshold(visit: Visit, limits: QueuePolicy) -> int:
+    """Return the threshold T of the service level of a visit, microseconds."""
+    return limits.ticket_threshold if visit.is_ticket else limits.threshold
+
+
 def lost(visit: Visit, limits: QueuePolicy, as_of: int) -> bool:
     """Tell whether a visit without an outcome has waited for so long that its end must have been lost."""
     return as_of > visit.start + patience(visit, limits)
 
 
-def _flowed_out(visit: Visit, decided: int, limits: QueuePolicy) -> list[Credit]:
+def _flowed_out(visit: Visit, decided: int, within_us: int) -> list[Credit]:
     """Return what a visit is credited that was left unanswered and not by hanging up."""
-    within = decided - visit.start <= limits.threshold
+    within = decided - visit.start <= within_us
     callback = _CALLBACK if within and visit.reason == "callback" else 0
     cohort = _ENTERED + _FLOWED_COHORT + callback + (0 if within else _REACHED)
     return [(visit.start, visit.group, cohort, None), (decided, visit.group, _FLOWED_EVENT, None)]
 
 
-def _decided(outcome: int, wait: int, limits: QueuePolicy) -> int:
+def _decided(outcome: int, wait: int, within_us: int, short_us: int) -> int:
     """Return the cohort measures of an answer or an abandonment after a wait."""
-    bundle = _COHORT[outcome] + (_WITHIN[outcome] if wait <= limits.threshold else _REACHED)
-    if outcome == LEFT and wait <= limits.short_abandon and limits.short_abandon > 0:
+    bundle = _COHORT[outcome] + (_WITHIN[outcome] if wait <= within_us else _REACHED)
+    if outcome == LEFT and wait <= short_us and short_us > 0:
         bundle += _SHORT
     return bundle

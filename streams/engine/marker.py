@@ -45,6 +45,7 @@ def _kept(limits: QueuePolicy) -> tuple[object, ...]:
     return (
         limits.time_zone,
         limits.threshold,
+        limits.ticket_threshold,
         limits.short_abandon,
         limits.return_window,
         limits.maximum_wait,

@@ -23,6 +23,8 @@ class QueuePolicy(Struct, frozen=True, kw_only=True):
 
     time_zone: str = "UTC"
     threshold: int = 20 * SECOND
+    ticket_threshold: int = 20 * SECOND
+    """The threshold of tickets: nobody stays to wait for the answer."""
     target: float = 0.8
     formula: str = "SL6"
     formula_live: str = "SL8"

@@ -128,7 +128,7 @@ def _terms(terms: Terms | None) -> str:
 
 def _service_levels() -> Iterator[str]:
     yield "## Service level\n"
-    yield "T is `service_level_threshold`. The eight formulas in use, of which each queue chooses one for history and one for live windows:\n"
+    yield "T is `service_level_threshold`, of tickets `service_level_threshold_tickets`. The eight formulas in use, of which each queue chooses one for history and one for live windows:\n"
     yield "| formula | is |"
     yield "|---|---|"
     for name, (_, _, formula, _) in SERVICE_LEVELS.items():

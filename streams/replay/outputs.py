@@ -192,9 +192,11 @@ def difference(value: float | None, unit: str) -> str:
 
 def _caption(policy: Policy, zone: str, watermark_us: int) -> str:
     limits = policy.defaults
+    differs = limits.ticket_threshold != limits.threshold
+    tickets = f" ({limits.ticket_threshold / SECOND:g} s of tickets)" if differs else ""
     own = f"; {', '.join(policy.queues)}: their own" if policy.queues else ""
     return (
-        f"Times of {zone}. Service level {limits.formula}, T {limits.threshold / SECOND:g} s; short abandons up to "
+        f"Times of {zone}. Service level {limits.formula}, T {limits.threshold / SECOND:g} s{tickets}; short abandons up to "
         f"{limits.short_abandon / SECOND:g} s; first contact: none within {limits.return_window / SECOND / 86_400:g} days{own}.\n"
         f"Durations in minutes:seconds. As of {datetime.fromtimestamp(watermark_us / SECOND, ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}."
     )

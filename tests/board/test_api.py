@@ -61,7 +61,7 @@ async def test_an_answer_says_zone_filters_policy_and_freshness(client):
     assert answer["as_of"] == "2026-03-02T09:10:00+00:00"
     assert answer["watermark"].startswith("2026-03-02T09:1")
     assert answer["policy"]["sales"] == {
-        "zone": "UTC", "threshold": 12.0, "target": 0.9, "formula": "SL8", "short_abandon": 5.0,
+        "zone": "UTC", "threshold": 12.0, "threshold_tickets": 20.0, "target": 0.9, "formula": "SL8", "short_abandon": 5.0,
     }  # fmt: skip
 
 

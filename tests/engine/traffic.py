@@ -27,11 +27,16 @@ POLICY = Policy(
     defaults=QueuePolicy(return_window=RETURN, maximum_wait=LONGEST, maximum_ticket_age=2 * LONGEST),
     queues={
         "madrid": QueuePolicy(
-            time_zone="Europe/Madrid", return_window=RETURN, maximum_wait=LONGEST, business_hours=CALENDAR
+            time_zone="Europe/Madrid",
+            ticket_threshold=300 * SECOND,
+            return_window=RETURN,
+            maximum_wait=LONGEST,
+            business_hours=CALENDAR,
         ),
         "new york": QueuePolicy(
             time_zone="America/New_York",
             threshold=60 * SECOND,
+            ticket_threshold=0,
             short_abandon=0,
             formula="SL1",
             return_window=300 * SECOND,

@@ -95,14 +95,15 @@ class Oracle:
         policy = self.policy.of(visit.queue)
         breakdowns = _breakdowns(visit, visit.agent, visit.level)
         wait = self.now - visit.start if at is None else at - visit.start
+        threshold = policy.ticket_threshold if visit.ticket else policy.threshold
         cohort = {
             "entered": True,
             f"cohort_{kind}": kind is not None,
             "short_abandoned": kind == "abandoned" and wait <= policy.short_abandon and policy.short_abandon > 0,
-            "answered_within": kind == "answered" and wait <= policy.threshold,
-            "abandoned_within": kind == "abandoned" and wait <= policy.threshold,
-            "callback_within": kind == "flowed_out" and reason == "callback" and wait <= policy.threshold,
-            "reached_threshold": wait > policy.threshold,
+            "answered_within": kind == "answered" and wait <= threshold,
+            "abandoned_within": kind == "abandoned" and wait <= threshold,
+            "callback_within": kind == "flowed_out" and reason == "callback" and wait <= threshold,
+            "reached_threshold": wait > threshold,
         }
         for measure, counts in cohort.items():
             if counts:

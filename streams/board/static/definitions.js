@@ -42,7 +42,7 @@ export class Definitions {
       [word("formula"), NOW[id] ? word(NOW[id]) : inWords(formula, "formula"), "code"],
       [word("numerator"), part(formula?.numerator, shown?.numerator)],
       [word("denominator"), part(formula?.denominator, shown?.denominator)],
-      [word("threshold"), id.startsWith("service_level") ? `${duration(data.policy.threshold)} (${data.policy.formula})` : null],
+      [word("threshold"), id.startsWith("service_level") ? `${threshold(data)} (${data.policy.formula})` : null],
       [word("short"), id.startsWith("abandonment") ? duration(data.policy.short_abandon) : null],
       [word("levels"), levels(data.goals[id])],
       [word("crediting"), word(`credit_${NOW[id] ? "now" : kpi?.crediting}`)],
@@ -58,6 +58,13 @@ export class Definitions {
       make("dl", {}, ...rows.map(([term, text, kind]) => make("div", {}, make("dt", {}, term), make("dd", {}, kind ? make(kind, {}, text) : text)))),
     );
   }
+}
+
+/** "20 s", "4:00:00" of tickets, or both where both are in the figure and differ. */
+function threshold({ channel, policy }) {
+  const [here, tickets] = [duration(policy.threshold), duration(policy.threshold_tickets)];
+  if (channel) return ["call", "chat"].includes(channel) ? here : tickets;
+  return here === tickets ? here : `${here}, ${word("of_tickets")} ${tickets}`;
 }
 
 /** A text of a definition in the language spoken; the registry has each of them in both. */
