@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
@@ -18,6 +19,7 @@ from prometheus_client.exposition import choose_encoder
 from streams.board.answers import GoneError
 from streams.board.broadcast import CLIENTS, KEYS, Broadcast
 from streams.board.exporter import Exporter
+from streams.board.exposition import exposition
 from streams.board.feed import Feed
 from streams.board.parameters import BadRequestError, asked, evolution_asked, ranking_asked, stream_asked
 from streams.board.view import View
@@ -42,12 +44,16 @@ HEADERS: Final = {
 VIEW: Final = web.AppKey("view", View)
 BROADCAST: Final = web.AppKey("broadcast", Broadcast)
 QUESTIONS: Final = web.AppKey("questions", asyncio.Semaphore)
-REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
+EXPORTER: Final = web.AppKey("exporter", Exporter)
+PROCESS: Final = web.AppKey("process", CollectorRegistry)
+"""What the Python process tells of itself."""
 _STALLED: Final = 30.0
 """Seconds after which a client that takes nothing is let go."""
 _AT_ONCE: Final = 2
 """Questions answered at a time; more wait, so that threads stay free for metrics and wallboards."""
 _TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_OPENMETRICS: Final = "application/openmetrics-text"
+_ESCAPING: Final = re.compile(r";\s*escaping=[^;,]*")
 _serving = Fact(logging.INFO, "The board is served.", logger=logging.getLogger("streams.board"))
 _failed = Fact(logging.ERROR, "A request failed.", logger=logging.getLogger("streams.board"))
 
@@ -57,7 +63,8 @@ def application(view: View, language: str = "es", *, agents: bool = False) -> we
     app = web.Application(middlewares=[_errors], client_max_size=0)
     app[VIEW] = view
     app[QUESTIONS] = asyncio.Semaphore(_AT_ONCE)
-    app[REGISTRY] = _registry(view, app, agents=agents)
+    app[PROCESS] = _process()
+    app[EXPORTER] = Exporter(view, agents=agents, clients=lambda: app[BROADCAST].clients if BROADCAST in app else 0)
     app.cleanup_ctx.append(_broadcasting)
     app.on_response_prepare.append(_secure)
     app.router.add_get("/", _page(language))
@@ -101,11 +108,10 @@ def _announce(host: str, port: int) -> Callable[..., None]:
     return lambda *_: _serving(host=host, port=port)
 
 
-def _registry(view: View, app: web.Application, *, agents: bool) -> CollectorRegistry:
+def _process() -> CollectorRegistry:
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    registry.register(Exporter(view, agents=agents, clients=lambda: app[BROADCAST].clients if BROADCAST in app else 0))
     return registry
 
 
@@ -258,9 +264,15 @@ async def _status(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    body = await asyncio.to_thread(encode, request.app[REGISTRY])
-    return web.Response(body=body, headers={"Content-Type": content_type})
+    # Names of ours need no escaping, whichever is asked for.
+    encode, content_type = choose_encoder(_ESCAPING.sub("", request.headers.get("Accept", "")))
+    exporter, own = request.app[EXPORTER], request.app[PROCESS]
+
+    def text() -> bytes:
+        families = exposition(exporter.collect(), openmetrics=content_type.startswith(_OPENMETRICS))
+        return "".join(families).encode() + encode(own)
+
+    return web.Response(body=await asyncio.to_thread(text), headers={"Content-Type": content_type})
 
 
 async def _health(_: web.Request) -> web.Response:

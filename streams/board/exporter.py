@@ -12,18 +12,21 @@ from bisect import bisect_right
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeHistogramMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from schemas.dead_letters import Reason
 from schemas.rows import Figure, Row
 from streams.board import metrics
+from streams.board.exposition import Labels
 from streams.board.levels import ACTION, ATTENTION, goals
 from streams.board.view import View
-from streams.engine.histogram import upper
+from streams.engine.histogram import bucket, upper
 from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
 from streams.kpis.figures import Figures, Histogram, Query
@@ -246,62 +249,52 @@ def cumulative(counts: Mapping[int, int], threshold: float) -> list[tuple[str, f
     """
     indices = sorted(counts)
     sums = [0, *accumulate(counts[index] for index in indices)]
-    bounds = sorted({*metrics.BOUNDS, threshold})
-    found = [(str(float(bound)), sums[bisect_right(indices, bound, key=upper)]) for bound in bounds]
+    found = [(text, sums[bisect_right(indices, last)]) for text, last in _bounds(threshold)]
     return [*found, ("+Inf", sums[-1])]
+
+
+@cache
+def _bounds(threshold: float) -> list[tuple[str, int]]:
+    """Return the upper ends of a queue's buckets, as text, and the last index of our histograms that each takes in."""
+    found = []
+    for bound in sorted({*metrics.BOUNDS, threshold}):
+        last = bucket(round(bound * SECOND))
+        found.append((str(float(bound)), last if upper(last) <= bound else last - 1))
+    return found
 
 
 def families(
     rows: Mapping[str, list[Row]], labels: tuple[str, ...], place: Callable[[Row], list[str]], suffix: str = ""
 ) -> Iterator[Metric]:
     """Yield the families of all KPIs with windowed series, value, numerator and denominator, from the rows of each window."""
+    places = [(Labels(labels, [*place(row), name]), row.kpis) for name in rows for row in rows[name]]
     for kpi in metrics.exported():
-        found = [([*place(row), name], row.kpis[kpi.id]) for name in rows for row in rows[name] if kpi.id in row.kpis]
+        found = [(of, kpis[kpi.id]) for of, kpis in places if kpi.id in kpis]
         if kpi.unit == "money":
-            yield _amounts(metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), labels, found)
+            yield _amounts(metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), found)
             continue
-        yield _family(
-            metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), labels, found, lambda f: f.value
-        )
+        values = [(of, figure.value) for of, figure in found]
+        yield _family(metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), values)
         if metrics.has_parts(kpi):
             top, bottom = metrics.part_names(kpi.id, kpi.unit)
-            yield _family(
-                top + suffix,
-                f"{kpi.name}, numerator: {metrics.terms_of(kpi.numerator)}",
-                labels,
-                found,
-                lambda f: f.numerator,
-            )
-            yield _family(
-                bottom + suffix,
-                f"{kpi.name}, denominator: {metrics.terms_of(kpi.denominator)}",
-                labels,
-                found,
-                lambda f: f.denominator,
-            )
+            tops = [(of, figure.numerator) for of, figure in found]
+            yield _family(top + suffix, f"{kpi.name}, numerator: {metrics.terms_of(kpi.numerator)}", tops)
+            bottoms = [(of, figure.denominator) for of, figure in found]
+            yield _family(bottom + suffix, f"{kpi.name}, denominator: {metrics.terms_of(kpi.denominator)}", bottoms)
 
 
-def _family(
-    name: str,
-    text: str,
-    labels: tuple[str, ...],
-    found: list[tuple[list[str], Figure]],
-    part: Callable[[Figure], float | None],
-) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=labels)
-    for values, figure in found:
-        value = part(figure)
-        if value is not None:
-            family.add_metric(values, value)
+def _family(name: str, text: str, found: Iterable[tuple[Labels, float | None]]) -> Metric:
+    family = Metric(name, text, "gauge")
+    family.samples = [Sample(name, of, value) for of, value in found if value is not None]
     return family
 
 
-def _amounts(name: str, text: str, labels: tuple[str, ...], found: list[tuple[list[str], Figure]]) -> Metric:
+def _amounts(name: str, text: str, found: list[tuple[Labels, Figure]]) -> Metric:
     """Return amounts of money, a sample for each currency."""
-    family = GaugeMetricFamily(name, text, labels=(*labels, metrics.CURRENCY))
-    for values, figure in found:
+    family = Metric(name, text, "gauge")
+    for of, figure in found:
         for currency, amount in (figure.amounts or {}).items():
-            family.add_metric([*values, currency], float(amount))
+            family.add_sample(name, {**of, metrics.CURRENCY: currency}, float(amount))
     return family
 
 

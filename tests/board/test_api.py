@@ -8,6 +8,7 @@ import time
 
 import pytest
 from aiohttp import ClientTimeout
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.calls import CallQueued
@@ -285,12 +286,28 @@ async def test_every_surface_gives_the_same_figure(client, window):
                 assert samples.get((f"contact_center_{names.get(kpi, kpi)}", queue)) == value
 
 
+@pytest.fixture
+def windows_stand_still(monkeypatch):
+    """Let no window move meanwhile, which would be a change."""
+    monkeypatch.setattr("streams.board.broadcast.SLIDE", 1e12)
+
+
+@pytest.mark.usefixtures("windows_stand_still")
 async def test_a_change_is_pushed_within_a_second_and_silence_has_a_beat(client, view):
     async with client.get("/api/v1/stream", params={"window": "5m"}) as response:
         events = [(await response.content.readuntil(b"\n\n")).partition(b"\n")[0] for _ in range(2)]
         assert events == [b"event: snapshot", b"event: beat"]
         view.feed.changed()
         assert (await response.content.readuntil(b"\n\n")).startswith(b"event: snapshot")
+
+
+async def test_prometheus_gets_openmetrics_when_it_asks_for_it(client):
+    """As Prometheus 3 asks; names are legal as they are, so no way of escaping changes one."""
+    accept = "application/openmetrics-text;version=1.0.0;escaping=dots;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    response = await client.get("/metrics", headers={"Accept": accept})
+    assert response.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    found = {family.name: family for family in openmetrics_families(await response.text())}
+    assert {"contact_center_entered", "contact_center_answer_wait_seconds", "process_cpu_seconds"} <= found.keys()
 
 
 async def test_a_client_that_left_costs_nothing(client, view):

@@ -6,23 +6,29 @@ from decimal import Decimal
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as open_encoder
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.business import SaleClosed
+from schemas.calls import CallQueued
 from schemas.dead_letters import Reason
 from schemas.events import encode
 from streams.board.exporter import Exporter
-from streams.engine.policy import SECOND
+from streams.board.exposition import exposition as written_out
+from streams.engine.policy import SECOND, Policy, QueuePolicy
 from tests.board.rig import NOW, view_of
 from tests.harness.written import written
 
 FORBIDDEN = {"type", "region", "customer", "service", "env", "contact", "contact_id", "customer_id"}
 
 
+ODD = 'a "b" \\c\nd'
+"""A queue whose name has all that is escaped."""
+
+
 def exposition(view, **options):
-    registry = CollectorRegistry()
-    registry.register(Exporter(view, **options))
-    return generate_latest(registry).decode()
+    return "".join(written_out(Exporter(view, **options).collect(), openmetrics=False))
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +43,27 @@ def families(text):
 
 def samples(families, name, **labels):
     return [s.value for s in families[name].samples if labels.items() <= s.labels.items()]
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_it_is_what_the_library_writes(openmetrics):
+    """Byte for byte, with names that are escaped and numbers that Go writes otherwise; and its parser reads what was meant."""
+    policy = Policy(queues={ODD: QueuePolicy(threshold=7_500_000)})
+    calls = [
+        CallQueued(id="q", time=NOW / SECOND - 60, contact_id="c", queue=ODD),
+        SaleClosed(id="s", time=NOW / SECOND - 50, contact_id="c", amount=Decimal(123456789), currency="EUR"),
+    ]
+    view = view_of([(b"c", encode(event)) for event in calls], policy)
+    registry = CollectorRegistry()
+    registry.register(Exporter(view, agents=True))
+    encoder, parse = (open_encoder, open_parser) if openmetrics else (generate_latest, text_string_to_metric_families)
+    text = "".join(written_out(Exporter(view, agents=True).collect(), openmetrics=openmetrics))
+    end = "# EOF\n" if openmetrics else ""
+    assert text + end == encoder(registry).decode()
+    found = {family.name: family for family in parse(text + end)}
+    assert samples(found, "contact_center_entered", queue=ODD, window="5m") == [1]
+    assert samples(found, "contact_center_sales_amount", queue=ODD, window="today") == [123456789]
+    assert 'le="7.5"' in text
 
 
 def test_names_and_labels_follow_the_rules(families):
