@@ -67,7 +67,7 @@ class Ranks:
 
     def __init__(self, counts: Mapping[int, int]) -> None:
         self._indices = sorted(counts)
-        self._passed = list(accumulate(counts[index] for index in self._indices))
+        self._passed = list(accumulate(map(counts.__getitem__, self._indices)))
 
     def __len__(self) -> int:
         return self._passed[-1] if self._passed else 0

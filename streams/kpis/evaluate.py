@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -29,13 +29,11 @@ class Asked(NamedTuple):
     timed: bool
 
 
-def figures(
-    parts: Parts, policy: Policy, asked: Asked, status_of: Callable[[Kpi], str], whole: Parts
-) -> dict[str, Figure]:
+def figures(parts: Parts, policy: Policy, asked: Asked, statuses: Mapping[str, str], whole: Parts) -> dict[str, Figure]:
     """Return every KPI of a row but those of the moment (waiting, longest wait, agents).
 
-    ``parts`` are the row's sums by queue, since service level follows each queue's formula, and ``whole`` those of the total, for
-    shares of it.
+    ``parts`` are the row's sums by queue, since service level follows each queue's formula, ``statuses`` those of each KPI, and
+    ``whole`` the sums of the total, for shares of it.
     """
     measures = {queue: unpack(total.bundle) for queue, total in parts.items()}
     together = Total()
@@ -47,7 +45,7 @@ def figures(
     for kpi in KPIS:
         if kpi.crediting == "now":
             continue
-        status = status_of(kpi)
+        status = statuses[kpi.id]
         if (
             (asked.by is not None and asked.by not in kpi.breakdowns)
             or (kpi.crediting == "CLIP" and not asked.timed)
@@ -57,9 +55,10 @@ def figures(
         elif kpi.id == "service_level":
             found[kpi.id] = _service_level(measures, policy, status, live=asked.live)
         elif kpi.histograms:
-            if kpi.histograms not in ranks:
-                ranks[kpi.histograms] = Ranks(merged(together.counts, kpi.histograms))
-            found[kpi.id] = _percentile(kpi, ranks[kpi.histograms], status)
+            of = ranks.get(kpi.histograms)
+            if of is None:
+                of = ranks[kpi.histograms] = Ranks(merged(together.counts, kpi.histograms))
+            found[kpi.id] = _percentile(kpi, of, status)
         elif kpi.amount is not None:
             found[kpi.id] = _money(kpi, together.counts.get(kpi.amount, {}), sums, status)
         elif kpi.share:
@@ -144,4 +143,8 @@ def formula_of(limits: QueuePolicy, *, live: bool) -> str:
 
 def added(terms: Terms, sums: Mapping[str, int]) -> int:
     """Return the sum of the terms of a numerator or a denominator."""
-    return sum(times * sums.get(measure, 0) for measure, times in terms.items())
+    total = 0
+    for measure, times in terms.items():
+        if measure in sums:
+            total += times * sums[measure]
+    return total

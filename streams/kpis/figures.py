@@ -15,6 +15,7 @@ from schemas.panes import PANES, Counters, PartitionStatus, Waiting, decode_key,
 from schemas.rows import Figure, Row
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
+from streams.engine.slices import Slice
 from streams.errors import InputError
 from streams.kpis.agents import AgentStatus, AgentsTold
 from streams.kpis.coverage import Coverage, Piece
@@ -29,6 +30,8 @@ from streams.kpis.windows import split
 
 __all__ = ["AgentStatus", "Figures", "Histogram", "Query", "WaitingNow"]
 
+_BY_CLOCK = {"hour", "weekday"}
+"""Questions by which a pane belongs to a row for when it is."""
 _NOTHING = {kpi.id: unavailable(kpi) for kpi in KPIS}
 
 
@@ -150,9 +153,9 @@ class Figures:
     def histograms(self, query: Query, name: str) -> list[Histogram]:
         """Return a histogram ("wait_answered" or another with a sum) of the range, for every queue."""
         found: dict[tuple[str, str], Total] = {place: Total() for place in self.queues()}
-        for of, total, _, _ in self._pieces(query._replace(by="queue"), query.start_us, query.end_us):
+        for of, total, _, _ in _added_up(self._pieces(query._replace(by="queue"), query.start_us, query.end_us)):
             if of.channel is not None and of.queue is not None:
-                found.setdefault((of.channel, of.queue), Total()).add(total)
+                found[of.channel, of.queue] = total
         shift = SHIFT[f"{name}_us"]
         return [
             Histogram(*place, total.counts.get(name, {}), total.bundle >> shift & (1 << 64) - 1)
@@ -203,7 +206,8 @@ class Figures:
             for of, start, bundle in self._agents.time(query, begin, until, sliding=_is_sliding(begin, end)):
                 for group in belongs(of, start, SLIDING):
                     groups.setdefault(group, {}).setdefault(of.queue, Total()).bundle += bundle
-        found = statuses(query, end, self.policy, self._partitions, self.idle)
+        status = statuses(query, end, self.policy, self._partitions, self.idle)
+        found = {kpi.id: status(kpi) for kpi in KPIS}
         now_waiting = self.waiting()
         waiting = waiting_at(now_waiting, growth, query, groups)
         total = groups.pop(TOTAL)
@@ -222,7 +226,8 @@ class Figures:
     def _groups(self, query: Query, begin: int, end: int, belongs: Belongs) -> dict[Group, Parts]:
         """Return the sums of each group by queue, and of all together."""
         groups: dict[Group, Parts] = {group: {} for group in self._known_groups(query)}
-        for of, total, start, length in self._pieces(query, begin, end):
+        pieces = self._pieces(query, begin, end)
+        for of, total, start, length in pieces if query.by in _BY_CLOCK else _added_up(pieces):
             for group in belongs(of, start, length):
                 parts = groups.setdefault(group, {})
                 own = parts.get(of.queue)
@@ -296,6 +301,17 @@ def _longest_wait(query: Query, group: Group, waiting: list[WaitingNow]) -> floa
         if place.longest_since_us is not None and channel in {None, place.channel} and queue in {None, place.queue}
     ]
     return max(0, query.now_us - min(starts)) / SECOND if starts else None
+
+
+def _added_up(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield one piece for each slice, of which neither start nor length can be told any more."""
+    found: dict[Slice, Total] = {}
+    for of, total, _, _ in pieces:
+        own = found.get(of)
+        if own is None:
+            own = found[of] = Total()
+        own.add(total)
+    return (Piece(of, total, 0, 0) for of, total in found.items())
 
 
 def _replace(parts: dict[Any, dict[int, Any]], key: Any, partition: int, value: Any) -> None:

@@ -13,11 +13,13 @@ import msgspec
 from lz4.block import compress, decompress
 
 from schemas.panes import decode_place, split_panes_key
+from streams.engine.policy import SECOND, SLIDING
 from streams.engine.slices import Slice
 from streams.engine.stretch import cuts, told
 
 Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
+_SLIDING: Final = SLIDING // SECOND
 _PARTITIONS: Final = 12
 _PARTS: Final = 16
 """Bits of the numbers of a partition and of a part in what a record is kept by."""
@@ -27,6 +29,8 @@ _OWN: Final = b"[[null,null,"
 """How part 0 begins where there is a queue's own pane. There is no bracket in it but the one that ends it."""
 _RESTING: Final = 3 * 3600
 """Seconds after its end, by the start of the newest, from which a stretch is sealed."""
+BLOCK: Final = 300
+"""Seconds of sliding panes that are added up once: an hour is eleven such sums and the panes of its ends."""
 _DECODED: Final = 6000
 """Stretches of which sums are kept; of the others only the records."""
 
@@ -99,6 +103,8 @@ class PaneStore:
         self.places: set[tuple[str, str]] = set()
         """Channel and queue of all panes ever seen that have both."""
         self._stretches: dict[int, dict[int, Stretch]] = {}
+        self._blocks: dict[int, dict[str | None, dict[int, Total]]] = {}
+        """Sums of the panes of 10 s by the block's start and breakdown, of blocks that have not changed since."""
         self._decoded: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._open: set[tuple[int, int]] = set()
         """Length and start of the stretches that are not sealed, and of some that are gone."""
@@ -118,6 +124,8 @@ class PaneStore:
                 self._newest = start
                 self._seal()
         self._open.add((length, start))
+        if length == _SLIDING:
+            self._blocks.pop(start - start % BLOCK, None)
         if not stretch.put((place << _PARTS | part) << _PARTITIONS | partition, value):
             del stretches[start]
 
@@ -177,6 +185,21 @@ class PaneStore:
         if sums is None:
             sums = stretch.sums[breakdown] = self._sums(stretch.records(), breakdown)
             self._remember(length, start)
+        for number, total in sums.items():
+            yield self.slices[number], total
+
+    def block(self, start: int, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
+        """Yield the sums of each slice over the sliding panes of `BLOCK` seconds; do not change them."""
+        starts = self.starts(_SLIDING, start, start + BLOCK)
+        if not starts:  # nothing that would ever change or go, and be forgotten then
+            return
+        block = self._blocks.setdefault(start, {})
+        sums = block.get(breakdown)
+        if sums is None:
+            sums = block[breakdown] = {}
+            for at in starts:
+                for of, total in self.sums(_SLIDING, at, breakdown):
+                    sums.setdefault(self._number(of), Total()).add(total)
         for number, total in sums.items():
             yield self.slices[number], total
 

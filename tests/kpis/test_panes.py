@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.engine.measures import unpack
+from streams.engine.policy import SECOND, SLIDING, Policy
 from streams.engine.slices import Slice
+from streams.kpis.coverage import Coverage
 from streams.kpis.panes import PaneStore
 
 QUARTER = 900
 LOADS = st.lists(
     st.tuples(
-        st.integers(0, 40),
+        st.integers(0, 80),
         st.sampled_from(["sales", "support"]),
         st.integers(0, 1),
         st.integers(0, 2),
@@ -23,7 +25,7 @@ LOADS = st.lists(
     ),
     max_size=60,
 )
-"""Quarter, queue, part, partition, and how many entered; nobody deletes the record."""
+"""Which pane, queue, part, partition, and how many entered; nobody deletes the record."""
 
 
 def record(queue: str, part: int, count: int) -> bytes | None:
@@ -47,12 +49,34 @@ def test_sums_are_of_the_last_records(loads: list[tuple[int, str, int, int, int]
             value = {None: None, "language": "es", "agent": f"ana of {name}"}[breakdown]
             if of == (breakdown == "agent") and entered:
                 expected[start * QUARTER, Slice("call", name, breakdown, value)] += entered
-        starts = store.starts(QUARTER, 0, 41 * QUARTER)
+        starts = store.starts(QUARTER, 0, 81 * QUARTER)
         found = {(start, of): total for start in starts for of, total in store.sums(QUARTER, start, breakdown)}
         assert {at: unpack(total.bundle)["entered"] for at, total in found.items()} == expected
         one = [total for start in starts for _, total in store.part(QUARTER, start, breakdown, partition)]
         own = [count for (_, _, of, by), count in last.items() if by == partition and of == (breakdown == "agent")]
         assert sum(unpack(total.bundle)["entered"] for total in one) == sum(own)
+
+
+@given(LOADS, st.integers(0, 100), st.integers(0, 100), st.sampled_from([None, "agent"]))
+def test_a_sliding_window_is_the_sum_of_its_panes(
+    loads: list[tuple[int, str, int, int, int]], one: int, other: int, by: str | None
+) -> None:
+    """Wherever it begins and ends, whatever was added up before, and after any change."""
+    store = PaneStore()
+    coverage = Coverage(Policy(), store, {})
+    begin, end = (pane * SLIDING for pane in sorted((one, other)))
+    for pane, queue, part, partition, count in loads:
+        key = msgspec.json.encode(("panes", 10, pane * 10, "call", queue, part))
+        store.load(partition, key, record(queue, part, count))
+        found = Counter[Slice]()
+        for of, total, _, _ in coverage.sliding(begin, end, by, lambda _: True):
+            found[of] += unpack(total.bundle)["entered"]
+        expected = Counter[Slice]()
+        for start in store.starts(10, begin // SECOND, end // SECOND):
+            for breakdown in {None, by}:
+                for of, total in store.sums(10, start, breakdown):
+                    expected[of] += unpack(total.bundle)["entered"]
+        assert found == expected
 
 
 def test_what_has_passed_is_kept_compressed() -> None:
