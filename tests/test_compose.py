@@ -163,12 +163,11 @@ def test_prometheus_has_the_jobs_that_the_rules_look_for() -> None:
     )
     assert [job["job_name"] for job in here["scrape_configs"]] == [job["job_name"] for job in other["scrape_configs"]]
     assert (here["global"], here["rule_files"]) == (other["global"], other["rule_files"])
-    found = [job["dns_sd_configs"][0] for job in here["scrape_configs"]]
+    board, worker = here["scrape_configs"]
     settings = Settings()
-    assert [(target["names"], target["port"]) for target in found] == [
-        (["board"], settings.board.port),
-        (["worker"], settings.worker.port),
-    ]
+    assert board["static_configs"] == [{"targets": [f"board:{settings.board.port}"]}]
+    (found,) = worker["dns_sd_configs"]
+    assert (found["names"], found["port"]) == (["worker"], settings.worker.port)
 
 
 def test_grafana_is_given_the_dashboards_where_its_provisioning_looks() -> None:
