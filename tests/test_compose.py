@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -351,28 +352,85 @@ def why_no_stack() -> str | None:
 
 @pytest.mark.timeout(1200)
 def test_the_whole_stack_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Simulated calls reach the board, Prometheus scrapes board and worker, Grafana has every dashboard."""
+    """Calls reach the board, board and workers are scraped, Grafana has every dashboard; a kill changes no figure; nothing is left."""
     why = why_no_stack()
     if why is not None:
         pytest.skip(why)
     from testcontainers.compose import DockerCompose
 
     # Not the project that somebody may have running, nor its volumes.
-    monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"centralita-test-{uuid4().hex[:12]}")
+    project = f"centralita-test-{uuid4().hex[:12]}"
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", project)
     where = pages()
-    uids = {path.stem for path in (ROOT / "grafana" / "dashboards").glob("*/*.json")}
     with DockerCompose(ROOT, build=True, profiles=["demo"], wait=False):
-        wait_until(lambda: answers(f"{where['board']}/readyz"), 300, "the board is not ready", every=2)
-        wait_until(lambda: read(f"{where['board']}/api/v1/status")["counted"] > 0, 120, "nothing is counted", every=2)
+        scaled = docker("compose", "up", "--detach", "--no-build", "--no-recreate", "--scale", "worker=3", "worker")
+        assert scaled.returncode == 0, scaled.stderr
+        wait_until(lambda: counted(where["board"]) > 0, 300, "nothing is counted", every=2)
         wait_until(lambda: answers(f"{where['alertmanager']}/-/ready"), 120, "Alertmanager is not ready", every=2)
         query = f"{where['prometheus']}/api/v1/query?query=count(up%20==%201)"
         wait_until(
-            lambda: [one["value"][1] for one in read(query)["data"]["result"]] == ["2"], 120, "not scraped", every=2
+            lambda: [one["value"][1] for one in read(query)["data"]["result"]] == ["4"], 120, "not scraped", every=2
         )
-        found = f"{where['grafana']}/api/search?type=dash-db&limit=100"
+        found, uids = f"{where['grafana']}/api/search?type=dash-db&limit=100", dashboards()
         wait_until(
             lambda: answers(found) and {one["uid"] for one in read(found)} == uids, 120, "no dashboards", every=2
         )
+        docker("compose", "exec", "-T", "--index", "1", "worker", "sh", "-c", "kill -KILL -1")
+        docker("compose", "--profile", "demo", "stop", "simulator")
+        wait_until(
+            lambda: (
+                restarts(project, "worker") == [0, 0, 1] and read(f"{where['board']}/api/v1/status")["unprocessed"] == 0
+            ),
+            120,
+            "the killed worker's records are not counted",
+            every=2,
+        )
+        assert_the_board_shows_what_a_replay_counts(where["board"])
+        had = volumes(project)
+        assert {name.partition("_")[0] for name in had} == {project}
+    assert not set(had) & set(docker("volume", "ls", "--quiet").stdout.split())
+
+
+def counted(board: str) -> int:
+    """Return how many events a board that is ready says are counted, 0 from others."""
+    return read(f"{board}/api/v1/status")["counted"] if answers(f"{board}/readyz") else 0
+
+
+def dashboards() -> set[str]:
+    """Return the uids of ours."""
+    return {path.stem for path in (ROOT / "grafana" / "dashboards").glob("*/*.json")}
+
+
+def restarts(project: str, service: str) -> list[int]:
+    """Return how often Docker has started each container of a service again."""
+    labels = {"com.docker.compose.project": project, "com.docker.compose.service": service}
+    filters = [word for key, value in labels.items() for word in ("--filter", f"label={key}={value}")]
+    containers = docker("ps", "--all", "--quiet", *filters).stdout.split()
+    return sorted(int(word) for word in docker("inspect", "--format", "{{.RestartCount}}", *containers).stdout.split())
+
+
+def volumes(project: str) -> list[str]:
+    """Return the names of the volumes that containers of a project have; one that only an image asks for has a number for a name."""
+    containers = docker(
+        "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={project}"
+    ).stdout.split()
+    template = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
+    return docker("inspect", "--format", template, *containers).stdout.split() if containers else []
+
+
+def assert_the_board_shows_what_a_replay_counts(board: str) -> None:
+    """Compare every figure of every queue, of the simulator's two hours and since."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    until = now + timedelta(minutes=15 - now.minute % 15)
+    since = f"{until - timedelta(hours=3):%Y-%m-%dT%H:%M}"
+    span = ("--from", since, "--to", f"{until:%Y-%m-%dT%H:%M}")
+    report = ("report", *span, "--by", "queue", "--format", "csv")
+    told = docker("compose", "run", "--rm", "--no-deps", "-T", "board", *report)
+    assert told.returncode == 0, told.stderr
+    asked = f"{board}/api/v1/kpis?from={since}&to={span[-1]}&by=queue&format=csv"
+    shown = read_bytes(asked).decode()
+    assert len(shown.splitlines()) > 2
+    assert sorted(shown.splitlines()) == sorted(told.stdout.splitlines())
 
 
 def answers(url: str) -> bool:
