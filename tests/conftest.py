@@ -42,7 +42,9 @@ def _docker() -> Iterator[str]:
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "controller.quorum.voters": "1@localhost:9093",
     }
-    container = DockerContainer("apache/kafka:4.1.2").with_bind_ports(port, port)
+    container = DockerContainer("apache/kafka:4.1.2")
+    # `with_bind_ports` knows no addresses, but Docker's client behind it does.
+    container.ports[str(port)] = ("127.0.0.1", port)  # type: ignore[assignment]
     for key, value in settings.items():
         container.with_env(f"KAFKA_{key.upper().replace('.', '_')}", value)
     with container:
