@@ -133,8 +133,7 @@ class Stretch:
             if bundle:
                 numbers = spread(place, groups)
                 touched.update(numbers)
-                for number in numbers:
-                    self._add(number, bundle)
+                self._add(numbers, bundle)
         for key, count in counts.items():
             if count:
                 name, index = split(key & MASK)
@@ -142,18 +141,17 @@ class Stretch:
                 if name in WHOLE:
                     numbers = numbers[:1]
                 touched.update(numbers)
-                for number in numbers:
-                    self._count(number, name, index, count)
+                self._count(numbers, name, index, count)
         return touched
 
     def merge(self, number: int, bundle: int, histograms: Histograms) -> None:
         """Add a bundle and histograms to a slice."""
         if self._closed_any:
             self._ready((number,))
-        self._add(number, bundle)
+        self._add((number,), bundle)
         for name, counts in histograms.items():
             for index, count in counts.items():
-                self._count(number, name, index, count)
+                self._count((number,), name, index, count)
 
     @property
     def _closed_any(self) -> bool:
@@ -320,27 +318,31 @@ class Stretch:
     def _told(self, number: int) -> tuple[int, Histograms]:
         return _told(self._where[number].panes[number][len(self._slices.heads[number]) : -1])
 
-    def _add(self, number: int, bundle: int) -> None:
-        total = self.bundles.get(number, 0) + bundle
-        if total:
-            self.bundles[number] = total
-        else:
-            self.bundles.pop(number, None)
+    def _add(self, numbers: Iterable[int], bundle: int) -> None:
+        bundles = self.bundles
+        for number in numbers:
+            total = bundles.get(number, 0) + bundle
+            if total:
+                bundles[number] = total
+            else:
+                bundles.pop(number, None)
 
-    def _count(self, number: int, name: str, index: int, count: int) -> None:
-        histograms = self.histograms.get(number)
-        if histograms is None:
-            self.histograms[number] = {name: {index: count}}
-            return
-        counts = histograms.get(name)
-        if counts is None:
-            histograms[name] = {index: count}
-            return
-        total = counts.get(index, 0) + count
-        if total:
-            counts[index] = total
-        else:
-            self._forget(number, name, index)
+    def _count(self, numbers: Iterable[int], name: str, index: int, count: int) -> None:
+        known = self.histograms
+        for number in numbers:
+            histograms = known.get(number)
+            if histograms is None:
+                known[number] = {name: {index: count}}
+                continue
+            counts = histograms.get(name)
+            if counts is None:
+                histograms[name] = {index: count}
+                continue
+            total = counts.get(index, 0) + count
+            if total:
+                counts[index] = total
+            else:
+                self._forget(number, name, index)
 
     def _forget(self, number: int, name: str, index: int) -> None:
         histograms = self.histograms[number]
