@@ -82,13 +82,15 @@ def ledger(language: Language) -> Any:
 
 
 def waits(language: Language) -> list[Any]:
-    """Return how many waited how long until they were answered, or gave up."""
-    about = Text("How many of the window waited how long.", "Cuántas de la ventana esperaron cuánto.")
+    """Return how many waited how long until they were answered, gave up or had a response, and how long handling took."""
+    about = Text("How many of the window took how long.", "Cuántas de la ventana tardaron cuánto.")
     titles = {
         "wait_answered": Text("Waits of the answered", "Esperas de las atendidas"),
         "wait_abandoned": Text("Waits of the abandoned", "Esperas de las abandonadas"),
+        "response": Text("First responses", "Primeras respuestas"),
+        "handle": Text("Handling times", "Tiempos de operación"),
     }
-    return [panels.waits(Head(title, about), language, metrics.HISTOGRAMS[kind][0]) for kind, title in titles.items()]
+    return [panels.waits(Head(title, about), language, metrics.HISTOGRAMS[kind].name) for kind, title in titles.items()]
 
 
 def agents(language: Language) -> list[Any]:

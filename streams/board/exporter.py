@@ -26,15 +26,21 @@ from streams.board import metrics
 from streams.board.exposition import Labels
 from streams.board.levels import ACTION, ATTENTION, goals
 from streams.board.view import View
+from streams.engine.facts import PRESENT
 from streams.engine.histogram import bucket, upper
-from streams.engine.policy import SECOND, Policy
+from streams.engine.measures import SHIFT
+from streams.engine.policy import SECOND, Policy, QueuePolicy
 from streams.kpis import zones
-from streams.kpis.figures import Figures, Histogram, Query
+from streams.kpis.evaluate import merged
+from streams.kpis.figures import Figures, Query
+from streams.kpis.panes import Total
 from streams.kpis.ranking import MINIMUM, WEIGHTS, ranking
 from streams.kpis.registry import BY_ID
 
 _LET_GO = 0.005
 """Seconds: a lock that is taken again at once is had by nobody else."""
+_SUM = (1 << 64) - 1
+"""The lane of a sum."""
 _STATES = ("available", "busy", "wrap_up", "paused", "offline")
 
 
@@ -189,12 +195,11 @@ class Exporter(Collector):
             return zones.rows(name, self._query(by), figures)
 
     def _histograms(self) -> Iterator[Metric]:
-        for histogram in metrics.HISTOGRAMS:
-            found = {}
-            for span in metrics.WINDOWS:
-                with self._figures() as figures:
-                    found[span] = list(zones.histograms(span, self._query("queue"), figures, histogram))
-            yield waits(histogram, found, self._view.policy)
+        found = {}
+        for name in metrics.WINDOWS:
+            with self._figures() as figures:
+                found[name] = zones.places(name, self._query("queue"), figures)
+        yield from durations(found, self._view.policy)
 
 
 def limits(places: Iterable[tuple[str, str]], policy: Policy) -> Iterator[Metric]:
@@ -205,21 +210,30 @@ def limits(places: Iterable[tuple[str, str]], policy: Policy) -> Iterator[Metric
     for channel, queue in places:
         labels, own = place_labels(channel, queue), policy.of(queue)
         target.add_metric(labels, own.target)
-        threshold.add_metric(labels, own.threshold / SECOND)
+        threshold.add_metric(labels, _threshold(own, channel))
         short.add_metric(labels, own.short_abandon / SECOND)
     yield from (target, threshold, short)
 
 
-def waits(histogram: str, found: Mapping[str, Iterable[Histogram]], policy: Policy) -> Metric:
-    """Return the family of a histogram, of which each window has those of its queues."""
-    name, text = metrics.HISTOGRAMS[histogram]
-    family = GaugeHistogramMetricFamily(name, text, labels=metrics.WINDOWED)
-    for span, places in found.items():
-        for place in places:
-            counts = cumulative(place.counts, policy.of(place.queue).threshold / SECOND)
-            labels = [*place_labels(place.channel, place.queue), span]
-            family.add_metric(labels, counts, gsum_value=place.sum_us / SECOND)
-    return family
+def durations(found: Mapping[str, Mapping[tuple[str, str], Total]], policy: Policy) -> Iterator[Metric]:
+    """Yield the families of all histograms, from what each window has of each channel and queue."""
+    for histogram in metrics.HISTOGRAMS.values():
+        family = GaugeHistogramMetricFamily(histogram.name, histogram.text, labels=metrics.WINDOWED)
+        for window, places in found.items():
+            for (channel, queue), total in places.items():
+                if histogram.has(channel):
+                    ends = {float(bound) for bound in histogram.bounds}
+                    if histogram.by_threshold:
+                        ends.add(_threshold(policy.of(queue), channel))
+                    buckets = cumulative(merged(total.counts, histogram.counts), ends)
+                    took = sum(total.bundle >> SHIFT[name] & _SUM for name in histogram.sums) / SECOND
+                    family.add_metric([*place_labels(channel, queue), window], buckets, gsum_value=took)
+        yield family
+
+
+def _threshold(limits: QueuePolicy, channel: str) -> float:
+    """Return the T of a channel, seconds."""
+    return (limits.threshold if channel in PRESENT else limits.ticket_threshold) / SECOND
 
 
 def of_no_queue(rows: list[Row]) -> Row:
@@ -240,24 +254,24 @@ def of_no_queue(rows: list[Row]) -> Row:
     return Row(total.start, total.end, None, None, None, None, found)
 
 
-def cumulative(counts: Mapping[int, int], threshold: float) -> list[tuple[str, float]]:
-    """Return how many waited at most each bound; the queue's T is one of them.
+def cumulative(counts: Mapping[int, int], ends: Iterable[float]) -> list[tuple[str, float]]:
+    """Return how many took at most so many seconds, for each of the ends.
 
     >>> from streams.engine.histogram import bucket
-    >>> cumulative({bucket(20_000_000): 3, bucket(21_000_000): 1}, 20)[5:7]
-    [('20.0', 3), ('30.0', 4)]
+    >>> cumulative({bucket(20_000_000): 3, bucket(21_000_000): 1}, (30, 20))
+    [('20.0', 3), ('30.0', 4), ('+Inf', 4)]
     """
     indices = sorted(counts)
     sums = [0, *accumulate(counts[index] for index in indices)]
-    found = [(text, sums[bisect_right(indices, last)]) for text, last in _bounds(threshold)]
+    found = [(text, sums[bisect_right(indices, last)]) for text, last in _bounds(frozenset(ends))]
     return [*found, ("+Inf", sums[-1])]
 
 
 @cache
-def _bounds(threshold: float) -> list[tuple[str, int]]:
-    """Return the upper ends of a queue's buckets, as text, and the last index of our histograms that each takes in."""
+def _bounds(ends: frozenset[float]) -> list[tuple[str, int]]:
+    """Return the upper ends of a queue's buckets, as text and in order, and the last index of our histograms that each takes in."""
     found = []
-    for bound in sorted({*metrics.BOUNDS, threshold}):
+    for bound in sorted(ends):
         last = bucket(round(bound * SECOND))
         found.append((str(float(bound)), last if upper(last) <= bound else last - 1))
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
+from streams.engine.facts import CALL, PRESENT
 from streams.kpis.registry import KPIS, Kpi, Terms
 
 PREFIX: Final = "contact_center"
@@ -37,12 +39,46 @@ LIVE: Final = f"{PREFIX}_board_live"
 UNPROCESSED: Final = f"{PREFIX}_unprocessed_events"
 CLIENTS: Final = f"{PREFIX}_board_stream_clients"
 
+
+class Durations(NamedTuple):
+    """A histogram of durations: its name and help, what of the panes it adds up, where its buckets end (seconds), and whether T is added to them.
+
+    Counts are exact where the panes' buckets end, which those of `streams.engine.histogram` do at whole seconds.
+    """
+
+    name: str
+    text: str
+    counts: tuple[str, ...]
+    sums: tuple[str, ...]
+    bounds: tuple[int, ...]
+    by_threshold: bool
+    has: Callable[[str], bool]
+    """Whether a channel has any."""
+
+
+_WAITS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
+_RESPONSES: Final = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400)
+_HANDLED: Final = (16, 32, 64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 4096)
+"""Ends of coarse buckets."""
+_PARTS: Final = ("talk_us", "hold_us", "wrap_up_us")
 HISTOGRAMS: Final = {
-    "wait_answered": (f"{PREFIX}_answer_wait_seconds", "Waits of the visits answered in the window"),
-    "wait_abandoned": (f"{PREFIX}_abandon_wait_seconds", "Waits of the visits abandoned in the window"),
-}
-BOUNDS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
-"""Whole seconds, so that counts are exact (`streams.engine.histogram`); each queue's T is added."""
+    "wait_answered": Durations(
+        f"{PREFIX}_answer_wait_seconds", "Waits of the visits answered in the window",
+        ("wait_answered",), ("wait_answered_us",), _WAITS, True, lambda _: True,
+    ),
+    "wait_abandoned": Durations(
+        f"{PREFIX}_abandon_wait_seconds", "Waits of the visits abandoned in the window",
+        ("wait_abandoned",), ("wait_abandoned_us",), _WAITS, True, lambda _: True,
+    ),
+    "response": Durations(
+        f"{PREFIX}_response_seconds", "Times from a (re)opening to the first public reply of a human agent, of replies in the window",
+        ("response_creation", "response_reopening"), ("response_creation_us", "response_reopening_us"), _RESPONSES, True, lambda channel: channel != CALL,
+    ),
+    "handle": Durations(
+        f"{PREFIX}_handle_seconds", "Talk, hold and after-call work of the conversations that ended in the window",
+        ("handle",), _PARTS, _HANDLED, False, lambda channel: channel in PRESENT,
+    ),
+}  # fmt: skip
 
 
 def exported() -> list[Kpi]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from schemas.fields import rfc3339
 from schemas.panes import PANES, Counters, PartitionStatus, Waiting, decode_key, decode_value
 from schemas.rows import Figure, Row
-from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
 from streams.engine.slices import Slice
 from streams.errors import InputError
@@ -28,20 +27,11 @@ from streams.kpis.statuses import statuses
 from streams.kpis.waiting import Growth, WaitingNow, growth_since, waiting_at
 from streams.kpis.windows import split
 
-__all__ = ["AgentStatus", "Figures", "Histogram", "Query", "WaitingNow"]
+__all__ = ["AgentStatus", "Figures", "Query", "WaitingNow"]
 
 _BY_CLOCK = {"hour", "weekday"}
 """Questions by which a pane belongs to a row for when it is."""
 _NOTHING = {kpi.id: unavailable(kpi) for kpi in KPIS}
-
-
-class Histogram(NamedTuple):
-    """A queue's waits of a stretch of time: counts by bucket, and their sum in microseconds."""
-
-    channel: str
-    queue: str
-    counts: dict[int, int]
-    sum_us: int
 
 
 class Figures:
@@ -150,17 +140,13 @@ class Figures:
         for begin, end in stretches:
             yield list(self.stretch(query, begin, end, growth[end]))
 
-    def histograms(self, query: Query, name: str) -> list[Histogram]:
-        """Return a histogram ("wait_answered" or another with a sum) of the range, for every queue."""
+    def places(self, query: Query) -> dict[tuple[str, str], Total]:
+        """Return the measures and histograms of the range, of every channel and queue in order."""
         found: dict[tuple[str, str], Total] = {place: Total() for place in self.queues()}
         for of, total, _, _ in _added_up(self._pieces(query._replace(by="queue"), query.start_us, query.end_us)):
             if of.channel is not None and of.queue is not None:
                 found[of.channel, of.queue] = total
-        shift = SHIFT[f"{name}_us"]
-        return [
-            Histogram(*place, total.counts.get(name, {}), total.bundle >> shift & (1 << 64) - 1)
-            for place, total in sorted(found.items())
-        ]
+        return dict(sorted(found.items()))
 
     def sums(self, query: Query) -> dict[Group, Total]:
         """Return the measures and histograms of the rows of the whole range, by channel, queue, breakdown and value of the row."""

@@ -9,11 +9,12 @@ So the total of today is not the sum of its rows where zones differ; each says w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.rows import Row
-from streams.kpis.figures import Figures, Histogram, Query
+from streams.kpis.figures import Figures, Query
+from streams.kpis.panes import Total
 from streams.kpis.windows import window, zone_of
 
 
@@ -44,12 +45,14 @@ def rows(name: str, query: Query, figures: Figures) -> list[Row]:
     return found if len(parts) == 1 else in_order(found, query.every)
 
 
-def histograms(name: str, query: Query, figures: Figures, histogram: str) -> Iterator[Histogram]:
-    """Yield a histogram of each queue's window."""
-    for span in spans(name, query, figures):
-        for found in figures.histograms(span.query, histogram):
-            if span.alone or zone_of(figures.policy, found.queue) == span.zone:
-                yield found
+def places(name: str, query: Query, figures: Figures) -> dict[tuple[str, str], Total]:
+    """Return the measures and histograms of each queue's window."""
+    return {
+        (channel, queue): total
+        for span in spans(name, query, figures)
+        for (channel, queue), total in figures.places(span.query).items()
+        if span.alone or zone_of(figures.policy, queue) == span.zone
+    }
 
 
 def own(found: Iterable[Row], span: Span, figures: Figures) -> list[Row]:

@@ -20,10 +20,11 @@ from prometheus_client.samples import Sample
 
 from schemas.rows import Row
 from streams.board import metrics
-from streams.board.exporter import families, limits, place_labels, waits
+from streams.board.exporter import durations, families, limits, place_labels
 from streams.engine.policy import HOUR, INTERVAL, SECOND
 from streams.kpis import zones
-from streams.kpis.figures import Figures, Histogram, Query
+from streams.kpis.figures import Figures, Query
+from streams.kpis.panes import Total
 from streams.kpis.waiting import Growth
 
 WINDOWS: Final = tuple(name for name in metrics.WINDOWS if name != "5m")
@@ -76,8 +77,7 @@ def at(figures: Figures, query: Query, end: int, growth: Growth) -> Iterator[Met
     yield waiting
     wanted = {(row.channel, row.queue) for row in rows[WINDOWS[0]]}
     yield from limits((place for place in figures.queues() if place in wanted), figures.policy)
-    for histogram in metrics.HISTOGRAMS:
-        yield waits(histogram, {name: _waits(name, asked, figures, histogram) for name in WINDOWS}, figures.policy)
+    yield from durations({name: _places(name, asked, figures) for name in WINDOWS}, figures.policy)
 
 
 def _rows(name: str, query: Query, figures: Figures, growth: Growth) -> list[Row]:
@@ -89,12 +89,12 @@ def _rows(name: str, query: Query, figures: Figures, growth: Growth) -> list[Row
     return found
 
 
-def _waits(name: str, query: Query, figures: Figures, histogram: str) -> Iterable[Histogram]:
-    return (
-        found
-        for found in zones.histograms(name, query, figures, histogram)
-        if query.queue in {None, found.queue} and query.channel in {None, found.channel}
-    )
+def _places(name: str, query: Query, figures: Figures) -> dict[tuple[str, str], Total]:
+    return {
+        (channel, queue): total
+        for (channel, queue), total in zones.places(name, query, figures).items()
+        if query.queue in {None, queue} and query.channel in {None, channel}
+    }
 
 
 def _stamped(metric: Metric, end: int) -> Metric:

@@ -12,8 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.business import SaleClosed
 from schemas.calls import CallQueued
+from schemas.chats import ChatEnded, ChatMessage, ChatStarted
 from schemas.dead_letters import Reason
 from schemas.events import encode
+from schemas.tickets import TicketOpened, TicketReplied
 from streams.board.exporter import Exporter
 from streams.board.exposition import exposition as written_out
 from streams.engine.policy import SECOND, Policy, QueuePolicy
@@ -126,6 +128,45 @@ def test_the_buckets_hold_the_threshold_and_count_every_answered_visit(text):
     assert counts == sorted(counts)
     answered = re.search(r'contact_center_answered\{channel="call",queue="sales",window="15m"\} (\S+)', text)
     assert counts[-1] == float(answered.group(1))
+
+
+def test_responses_and_handling_have_histograms_with_the_sums_of_their_kpis():
+    """A chat answered after 7 s and handled in 100, a ticket after an hour, with a T of tickets; a call has no response, a ticket no handling."""
+    began = NOW / SECOND - 590
+    chat, ticket = {"contact_id": "chat"}, {"contact_id": "ticket"}
+    events = [
+        ChatStarted(id="1", time=began, queue="sales", **chat),
+        ChatMessage(id="2", time=began + 7, author="agent", agent_id="ana", **chat),
+        ChatEnded(id="3", time=began + 107, agent_id="ana", **chat),
+        TicketOpened(id="4", time=began - 3600, queue="sales", channel="email", **ticket),
+        TicketReplied(id="5", time=began, author="agent", agent_id="ana", **ticket),
+        CallQueued(id="6", time=began, queue="sales", contact_id="call"),
+    ]
+    policy = Policy(defaults=QueuePolicy(threshold=12 * SECOND, ticket_threshold=9_000 * SECOND))
+    view = view_of([(event.contact_id.encode(), encode(event)) for event in events], policy)
+    found = {family.name: family for family in text_string_to_metric_families(exposition(view))}
+    replies, handled = (
+        {
+            channel: {sample.labels["le"]: sample.value for sample in found[f"contact_center_{name}_seconds"].samples
+                      if sample.labels.get("channel") == channel and sample.labels["window"] == "15m" and "le" in sample.labels}
+            for channel in ("call", "chat", "email")
+        }
+        for name in ("response", "handle")
+    )  # fmt: skip
+    assert (replies["chat"]["5.0"], replies["chat"]["10.0"], replies["chat"]["12.0"]) == (0, 1, 1)
+    assert (replies["email"]["1800.0"], replies["email"]["3600.0"], replies["email"]["9000.0"]) == (0, 1, 1)
+    assert (handled["chat"]["96.0"], handled["chat"]["128.0"], handled["call"]["+Inf"]) == (0, 1, 0)
+    assert not replies["call"]
+    assert not handled["email"]
+    of_chats = {"channel": "chat", "window": "15m"}
+    for name, kpi in (("response", "first_response_time"), ("handle", "handle_time")):
+        took = samples(found, f"contact_center_{name}_seconds_gsum", **of_chats)
+        assert (
+            took
+            == samples(found, f"contact_center_{kpi}_numerator", **of_chats)
+            == [{"response": 7, "handle": 100}[name]]
+        )
+    assert samples(found, "contact_center_service_level_threshold_seconds", channel="email") == [9_000]
 
 
 def test_targets_and_watermark_are_exported(families):
