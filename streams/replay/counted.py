@@ -12,7 +12,7 @@ from schemas.panes import PANES, split_panes_key
 from streams.engine.policy import EVERYTHING, INTERVAL, SECOND, Policy
 from streams.kpis.figures import Figures
 from streams.replay.crew import Crew
-from streams.replay.journal import Example, frames
+from streams.replay.journal import Example, shown
 from streams.replay.shard import MOST_EXAMPLES, Summary, Task
 from streams.replay.work import Plan
 
@@ -71,7 +71,7 @@ def gather(crew: Crew, task: Task, summaries: Sequence[Summary], found: Counted,
 
 def _load(task: Task, number: int, found: Counted) -> None:
     """Take the figures and examples of a journal."""
-    for frame in frames(task.journal(number)):
+    for frame in shown(task.journal(number)):
         found.examples += frame.examples[: MOST_EXAMPLES - len(found.examples)]
         for key, value in frame.kpis:
             found.figures.load(number, key, value)

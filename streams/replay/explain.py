@@ -20,7 +20,7 @@ from streams.replay.asking import Wanted, config_option, counting, range_of, ran
 from streams.replay.counted import Counted
 from streams.replay.explaining import Credit, Explained, Explaining, Explanation, Fact, Found
 from streams.replay.outputs import cell, clock, local
-from streams.replay.reading import Reading, Span, record_of
+from streams.replay.reading import Reading, Span, records_of
 from streams.replay.topic import Asked, last_event
 from streams.settings import Settings
 from streams.sources.files import read_events
@@ -81,8 +81,8 @@ def _records(
     until = last_event(Asked(settings.kafka, topic, query.start_us, query.end_us), settings.policy)
     with closing(Reading(settings.kafka, topic, [Span(*span) for span in plan.spans])) as reading:
         for number, messages in reading:
-            for message in messages:
-                yield Found(topic, number, record_of(message))
+            for record in records_of(messages):
+                yield Found(topic, number, record)
             if explaining.watermark(number) > until:
                 reading.stop(number)
 

@@ -1,10 +1,10 @@
 """What one partition of a replay has made so far, as a file: a frame a flush, so that memory holds no figures and work can go on.
 
-A frame is the length and the CRC-32 of what follows: state, figures and refused examples as MessagePack, compressed (LZ4). The last record of a
-state is its marker, so the frames up to any one are a state from which the engine goes on. A process that was killed leaves at most
-one frame torn, which is cut off.
+A frame is the length and the CRC-32 of what follows: the state, then figures and refused examples, each as MessagePack, compressed (LZ4), so that
+who wants the figures need not unpack the state, which is three quarters. The last record of a state is its marker, so the frames up to any one
+are a state from which the engine goes on. A process that was killed leaves at most one frame torn, which is cut off.
 
-    | length | crc | state, figures, examples | length | crc | ...
+    | length | crc | state | figures, examples | length | crc | ...
 """
 
 from __future__ import annotations
@@ -41,8 +41,17 @@ class Frame(NamedTuple):
     examples: list[Example]
 
 
+class Shown(NamedTuple):
+    """What one flush wrote, but for the state."""
+
+    kpis: Records
+    examples: list[Example]
+
+
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decoder: Final = msgspec.msgpack.Decoder(Frame)
+_halves: Final = msgspec.msgpack.Decoder(tuple[bytes, bytes])
+_state: Final = msgspec.msgpack.Decoder(Records)
+_shown: Final = msgspec.msgpack.Decoder(Shown)
 
 
 class Journal:
@@ -53,7 +62,7 @@ class Journal:
 
     def append(self, frame: Frame) -> None:
         """Write a frame; raises OSError when the disk is full."""
-        packed = lz4.block.compress(_encode(frame))
+        packed = _encode((_packed(frame.state), _packed(Shown(frame.kpis, frame.examples))))
         self._file.write(_head.pack(len(packed), crc32(packed)) + packed)
         self._file.flush()
 
@@ -64,6 +73,17 @@ class Journal:
 
 def frames(path: Path) -> Iterator[Frame]:
     """Yield the whole frames of a journal, oldest first, and cut off what is torn at its end."""
+    for state, shown in _frames(path):
+        yield Frame(_state.decode(lz4.block.decompress(state)), *_shown.decode(lz4.block.decompress(shown)))
+
+
+def shown(path: Path) -> Iterator[Shown]:
+    """Yield the same without the state."""
+    for _, packed in _frames(path):
+        yield _shown.decode(lz4.block.decompress(packed))
+
+
+def _frames(path: Path) -> Iterator[tuple[bytes, bytes]]:
     with path.open("r+b") as file:
         while True:
             at = file.tell()
@@ -71,7 +91,12 @@ def frames(path: Path) -> Iterator[Frame]:
             if packed is None:
                 file.truncate(at)
                 return
-            yield _decoder.decode(lz4.block.decompress(packed))
+            yield _halves.decode(packed)
+
+
+def _packed(part: object) -> bytes:
+    packed: bytes = lz4.block.compress(_encode(part))
+    return packed
 
 
 def _whole(file: IO[bytes]) -> bytes | None:

@@ -20,6 +20,9 @@ _SILENCE: Final = 60.0
 """Seconds without a record after which the broker is taken for lost."""
 
 
+_made: Final[Any] = tuple.__new__
+
+
 class Span(NamedTuple):
     """Offsets of one partition, the end not included."""
 
@@ -88,9 +91,13 @@ class Reading:
         return found, done
 
 
-def record_of(message: Message) -> Record:
-    """Return a message as the engine takes it."""
-    return Record(message.offset(), message.timestamp()[1] * 1_000, message.key(), message.value())
+def records_of(messages: Sequence[Message]) -> list[Record]:
+    """Return messages as the engine takes them."""
+    # As `Record(...)` would, at four fifths of the time: its own constructor is a function of Python's.
+    return [
+        _made(Record, (message.offset(), message.timestamp()[1] * 1_000, message.key(), message.value()))
+        for message in messages
+    ]
 
 
 def consumer(kafka: KafkaSettings) -> Any:

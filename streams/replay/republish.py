@@ -26,7 +26,7 @@ from streams.engine.partition import Record
 from streams.engine.policy import SECOND, Policy
 from streams.engine.records import event_of
 from streams.replay.files import Bar
-from streams.replay.reading import Reading, Span, record_of
+from streams.replay.reading import Reading, Span, records_of
 from streams.replay.topic import Asked, count_partitions
 from streams.sources.files import read_events
 from streams.sources.producer import Sender
@@ -77,8 +77,7 @@ def of_topic(asked: Asked, spans: Sequence[Span], policy: Policy, partitions: in
 def _of_partition(reading: Reading, wanted: Range, policy: Policy) -> Iterator[Due]:
     newest = 0
     for number, messages in reading:
-        for message in messages:
-            record = record_of(message)
+        for message, record in zip(messages, records_of(messages), strict=True):
             time_us = _time_of(record)
             newest = max(newest, time_us)
             if wanted.start_us <= time_us < wanted.end_us:

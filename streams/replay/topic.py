@@ -36,7 +36,7 @@ from streams.errors import BrokerError, InputError, TopicError
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Crew, child
 from streams.replay.files import Bar
-from streams.replay.reading import PATIENCE, Reading, Span, record_of
+from streams.replay.reading import PATIENCE, Reading, Span, records_of
 from streams.replay.reading import consumer as connect
 from streams.replay.shard import Shard, Task, broken_down, kept
 from streams.replay.work import Work
@@ -245,7 +245,7 @@ def _read(job: ReadJob, connection: Connection) -> Shard:
     connection.send((_size(job.spans) - _size(spans), 0))
     with closing(Reading(job.kafka, job.topic, spans)) as reading:
         for number, messages in reading:
-            shard.take(number, [record_of(message) for message in messages])
+            shard.take(number, records_of(messages))
             connection.send((len(messages), len(messages)))
             if shard.watermark(number) > job.until_us:
                 reading.stop(number)

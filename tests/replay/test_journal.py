@@ -13,7 +13,7 @@ from schemas.events import Event, encode
 from schemas.panes import PANES, PARTITION, Pane, panes_of
 from streams.engine.partition import Record
 from streams.engine.policy import Policy
-from streams.replay.journal import Example, Frame, Journal, frames
+from streams.replay.journal import Example, Frame, Journal, Shown, frames, shown
 from streams.replay.shard import Shard, Task, broken_down, kept
 from tests.harness.traffic import START
 from tests.replay import expected
@@ -33,7 +33,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_frames_come_back_in_order(path: Path) -> None:
+    """Whole, or without the state."""
     assert list(frames(path)) == FRAMES
+    assert list(shown(path)) == [Shown(frame.kpis, frame.examples) for frame in FRAMES]
 
 
 @pytest.mark.parametrize("lost", [1, 9, 40])
