@@ -1,8 +1,9 @@
 """A replay of a range of the topic: how fast it is with one and two processes beside the engine alone, and what memory it takes.
 
-The engine alone is what a replay's process has to do at least: decode, count and flush as often as it does, one process, records in memory. Time
-is by the clock, of the whole command: start, reading from the broker on the same machine, counting, journals, rows into a file. Where others share the
-machine, the processor's time says more.
+The engine alone is what a replay's processes have to do at least: decode, count and flush the same events as often and with the same breakdowns, in as many
+processes at the same time (two engines on two cores are slower than one on one: they share caches, memory and sometimes a core), records in memory.
+Time is by the clock, of the whole command: start, reading from the broker on the same machine, counting, journals, rows into a file. Where others
+share the machine, the processor's time says more.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import gc
 import resource
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import click
@@ -25,15 +27,19 @@ from benchmarks.cluster import kafka
 from benchmarks.processes import BenchmarkError, Child
 from benchmarks.report import Line, Section, typical
 from benchmarks.stream import environment
-from benchmarks.traffic import PARTITIONS, REALISTIC, create, preload, records, simulated
+from benchmarks.traffic import PARTITIONS, REALISTIC, create, preload, simulated
 from streams.broker.topics import TopicSet
 from streams.engine.partition import Partition
 from streams.engine.policy import Policy
-from streams.replay.shard import FLUSH_EVERY, kept
+from streams.engine.slices import BREAKDOWNS
+from streams.replay.reading import Reading, Span, records_of
+from streams.replay.shard import FLUSH_EVERY, broken_down, collect, kept
+from streams.replay.topic import Asked, shares, spans
+from streams.settings import KafkaSettings
 from streams.simulate.timed import encoded
 
 PROCESSES = (1, 2)
-_SAMPLE = 300_000
+_SAMPLE = 500_000
 _LOOK = 0.1
 
 
@@ -46,18 +52,46 @@ class Took(NamedTuple):
     largest: int = 0
 
 
-def alone(events: int) -> Took:
-    """Return what an event takes the engine in this process."""
-    taken = records(REALISTIC, events)
+def alone(bootstrap: str, topic: str, processes: int, by: str | None = "queue") -> Took:
+    """Return what an event takes that many engines at the same time, each with its partitions, as rows by ``by`` need them (None: all)."""
+    kafka_settings = KafkaSettings(bootstrap=bootstrap)
+    asked = Asked(kafka_settings, topic, 0, time.time_ns() // 1_000)
+    found = [span._replace(end=min(span.end, _SAMPLE)) for span in spans(asked, Policy())]
+    context = get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
+        ready = manager.Barrier(processes)
+        running = [pool.submit(_engine, kafka_settings, topic, one, by, ready) for one in shares(found, processes)]
+        took = [one.result(600) for one in running]
+    events = sum(span.end - span.begin for span in found)
+    return Took(max(one.clock for one in took) / events, sum(one.processor for one in took) / events)
+
+
+def _engine(kafka_settings: KafkaSettings, topic: str, share: Sequence[Span], by: str | None, ready: Any) -> Took:
+    """Count a process's share, which is in memory before all begin."""
+    with closing(Reading(kafka_settings, topic, share)) as reading:
+        taken = [(number, records_of(messages)) for number, messages in reading]
+    breakdowns = BREAKDOWNS if by is None else broken_down(by)
+    partitions = {span.partition: Partition(span.partition, kept(Policy()), breakdowns) for span in share}
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 50, 100)  # as a replay's process does
-    partition = Partition(0, kept(Policy()))
+    gc.disable()
+    ready.wait()
     began, before = time.perf_counter(), time.process_time()
-    for at in range(0, len(taken), FLUSH_EVERY):
-        partition.process(taken[at : at + FLUSH_EVERY])
+    since = 0
+    for number, some in taken:
+        partitions[number].process(some)
+        since += len(some)
+        if since >= FLUSH_EVERY:
+            since = 0
+            _flush(partitions.values())
+    _flush(partitions.values())
+    return Took(time.perf_counter() - began, time.process_time() - before)
+
+
+def _flush(partitions: Iterable[Partition]) -> None:
+    for partition in partitions:
         partition.flush()
-    return Took((time.perf_counter() - began) / len(taken), (time.process_time() - before) / len(taken))
+    collect()
 
 
 class Run(Child):
@@ -90,37 +124,45 @@ def _resident(pid: int) -> int:
 
 
 def measure(events: int, repeat: int = 3, processes: tuple[int, ...] = PROCESSES) -> Section:
-    """Fill a topic, and replay it with each number of processes."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        found = [pool.submit(alone, min(events, _SAMPLE)).result(600) for _ in range(repeat)]
-    engine = Took(*(typical(values) for values in zip(*found, strict=True)))
-    lines = [
-        Line("engine alone, one process", 1 / engine.clock, "/s"),
-        Line("  processor an event", engine.processor * 1e6, "us"),
-    ]
+    """Fill a topic, and replay it with each number of processes, by turns with the engine alone."""
+    lines = []
     with kafka() as bootstrap, TemporaryDirectory(prefix="centralita-bench-") as name:
         topics = TopicSet(f"bench-{uuid4().hex[:6]}")
         create(bootstrap, topics)
         preload(bootstrap, topics.events, encoded(simulated(REALISTIC, events)))
         for count in processes:
-            runs = [_run(bootstrap, topics, Path(name), count) for _ in range(repeat)]
-            rate = typical(events / took.clock for took in runs)
-            each = typical(took.processor / events for took in runs)
-            lines += [
-                Line(f"replay, {count} process{'es' if count > 1 else ''}", rate, "/s"),
-                Line(f"  of the engine alone x {count}", rate * engine.clock / count, "", ">= 0.8"),
-                Line("  processor an event, all processes", each * 1e6, "us"),
-                Line("  the engine's share of that", engine.processor / each, ""),
-                Line("  memory of all processes, at most", max(took.together for took in runs) / 1e6, "MB"),
-                Line("  of the largest", max(took.largest for took in runs) / 1e6, "MB"),
-            ]
-    notes = (f"{events:,} events of {PARTITIONS} partitions, whole command by the clock, median of {repeat}",)
+            lines += _compared(bootstrap, topics, Path(name), events, repeat, count)
+    notes = (
+        f"{events:,} events of {PARTITIONS} partitions, whole command by the clock, median of {repeat}",
+        "the engine alone in as many processes at once, with the breakdowns that the rows need, and with all, as a worker counts",
+    )
     return Section("Replay", lines, notes)
+
+
+def _compared(bootstrap: str, topics: TopicSet, folder: Path, events: int, repeat: int, count: int) -> list[Line]:
+    found = []
+    for _ in range(repeat):
+        engine, worker = (alone(bootstrap, topics.events, count, by) for by in ("queue", None))
+        found.append((engine, worker, _run(bootstrap, topics, folder, count)))
+    rates = [(1 / engine.clock, 1 / worker.clock, events / took.clock) for engine, worker, took in found]
+    used = [took.processor / events for *_, took in found]
+    name = f"{count} process{'es' if count > 1 else ''}"
+    return [
+        Line(f"engine alone, {name}", typical(engine for engine, *_ in rates), "/s"),
+        Line("  with all breakdowns", typical(worker for _, worker, _ in rates), "/s"),
+        Line(f"replay, {name}", typical(rate for *_, rate in rates), "/s"),
+        Line("  of the engine alone", typical(rate / engine for engine, _, rate in rates), "", ">= 0.8"),
+        Line("  of the engine with all breakdowns", typical(rate / worker for _, worker, rate in rates), "", ">= 0.8"),
+        Line("  processor an event, all processes", typical(used) * 1e6, "us"),
+        Line("  the engine's", typical(engine.processor for engine, *_ in found) * 1e6, "us"),
+        Line("  memory of all processes, at most", max(took.together for *_, took in found) / 1e6, "MB"),
+        Line("  of the largest", max(took.largest for *_, took in found) / 1e6, "MB"),
+    ]
 
 
 def _run(bootstrap: str, topics: TopicSet, folder: Path, processes: int) -> Took:
     output = folder / "rows.ndjson"
-    command = [sys.executable, "-m", "streams.cli", "replay", "--from", "2026-03-01", "--every", "1h", "--by", "queue"]
+    command = [sys.executable, "-m", "streams.cli", "replay", "--from", "2026-03-02", "--every", "1h", "--by", "queue"]
     command += ["--processes", str(processes), "--output", str(output)]
     before = _processor()
     with Run(command, folder / "replay.log", environment(bootstrap, topics.prefix)) as run:

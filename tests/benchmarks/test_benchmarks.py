@@ -93,7 +93,7 @@ def test_a_replay_is_timed_beside_the_engine_alone(broker):
     """Its rate, its share of the engine's and its memory are told."""
     found = figures(replay.measure(events=4_000, repeat=1, processes=(1,)))
     assert found["replay, 1 process"] == pytest.approx(
-        found["engine alone, one process"] * found["  of the engine alone x 1"]
+        found["engine alone, 1 process"] * found["  of the engine alone"]
     )
     assert found["  memory of all processes, at most"] > 20
 
