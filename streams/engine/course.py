@@ -122,7 +122,7 @@ class Leg:
 class Mark:
     """Something that happened once: what, when, during which visit (None: of no contact), by whom, and its particulars."""
 
-    __slots__ = ("agent", "given", "level", "more", "time", "visit", "what")
+    __slots__ = ("agent", "given", "level", "more", "since", "time", "visit", "what")
 
     def __init__(
         self,
@@ -139,6 +139,8 @@ class Mark:
         self.agent = agent
         self.level = level
         self.more = more
+        self.since: int | None = None
+        """Of what is said of a contact afterwards: when that began, or for a ticket was resolved (microseconds); else None."""
         self.given: list[Any] | None = None
 
 
@@ -147,7 +149,7 @@ class Course:
 
     __slots__ = (
         "about", "asked", "ended", "first", "handed", "legs", "level", "marks", "once", "reopened", "resolved", "resolved_first",
-        "sealed", "transferred", "visits",
+        "sealed", "sold", "transferred", "visits",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -170,6 +172,8 @@ class Course:
         self.level: str | None = None
         """The level of attention that a transfer named last."""
         self.about = 0
+        self.sold: tuple[int, int] | None = None
+        """When the first sale was, and its `Mark.since`, or the same time where its contact had not begun."""
         self.once: set[str] = set()
         """What has happened at least once of what counts once for a contact."""
 
@@ -242,6 +246,15 @@ class Course:
         if leg is not None and agent in {None, leg.agent}:
             agent, level = leg.agent, leg.level
         self.marks.append(Mark(what, time, self.visits[-1] if self.visits else None, agent, level, more))
+
+    def remark(self, what: str, time: int, agent: str | None = None, *more: Any) -> Mark:
+        """Let something be said of the contact, as `mark` does; it may be long after."""
+        self.mark(what, time, agent, *more)
+        mark = self.marks[-1]
+        if mark.visit is not None:
+            over = time if self.ended is None else self.ended
+            mark.since = over if mark.visit.is_ticket else mark.visit.start
+        return mark
 
     def mark_leg(self, what: str, time: int, *more: Any) -> None:
         """Let something have happened in the last conversation."""
@@ -444,7 +457,7 @@ def _once(course: Course, what: str, time: int, agent: str | None) -> None:
     """Mark what counts once for a contact."""
     if what not in course.once:
         course.once.add(what)
-        course.mark(what, time, agent)
+        course.remark(what, time, agent)
 
 
 def _surveyed(course: Course, fact: Fact) -> None:
@@ -452,7 +465,7 @@ def _surveyed(course: Course, fact: Fact) -> None:
     if kind == "enps":
         course.marks.append(Mark("survey", time, None, None, None, (kind, *scale)))
         return
-    course.mark("survey", time, agent, kind, *scale)
+    course.remark("survey", time, agent, kind, *scale)
     _once(course, "surveyed", time, agent)
 
 
@@ -461,16 +474,17 @@ def _remarked(course: Course, fact: Fact) -> None:
 
 
 def _sold(course: Course, fact: Fact) -> None:
-    course.mark("sale", fact[0], fact[3], fact[4], fact[5])
-    course.once.add("sale")
+    mark = course.remark("sale", fact[0], fact[3], fact[4], fact[5])
+    if course.sold is None:
+        course.sold = mark.time, mark.time if mark.since is None else mark.since
 
 
 def _stayed(course: Course, fact: Fact) -> None:
-    course.mark("retained", fact[0])
+    course.remark("retained", fact[0])
 
 
 def _lost(course: Course, fact: Fact) -> None:
-    course.mark("lost", fact[0])
+    course.remark("lost", fact[0])
 
 
 def _spent(course: Course, fact: Fact) -> None:
@@ -523,7 +537,7 @@ def unpack(packed: bytes) -> Course:
 
 
 _PLAIN: Final = (
-    "about", "asked", "ended", "handed", "level", "reopened", "resolved", "resolved_first", "transferred",
+    "about", "asked", "ended", "handed", "level", "reopened", "resolved", "resolved_first", "sold", "transferred",
 )  # fmt: skip
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode

@@ -92,7 +92,7 @@ class Credits(Giver):
             return
         leg = legs[-1]
         visit, own = leg.visit, leg.place if leg.place >= 0 else self._place(leg)
-        bundle = _SOLD if "sale" in course.once else 0
+        bundle = _SOLD if course.sold is not None and self.is_in_time(first, *course.sold) else 0
         if not course.resolved or course.ended is None:
             bundle += _OPENED + _UNRESOLVED
         else:

@@ -18,13 +18,14 @@ class Customers:
     """All customers, by the key of their records."""
 
     def __init__(self, policy: Policy) -> None:
-        limits = (policy.defaults, *policy.queues.values())
         self._window = policy.longest_window
         self._lateness = policy.lateness
-        self._longest_wait = max(limit.maximum_wait for limit in limits)
+        self._longest_wait = policy.longest_wait
         self._memory = self._window + policy.lateness + self._longest_wait
         """For how long after its last fact a contact may still matter."""
-        self._ticket_memory = self._memory + max(limit.maximum_ticket_age for limit in limits)
+        self._ticket_memory = self._memory + max(
+            limits.maximum_ticket_age for limits in (policy.defaults, *policy.queues.values())
+        )
         """The same of a ticket that is not resolved."""
         self.live: dict[bytes, Customer] = {}
         self._settled: dict[bytes, bytes | Customer] = {}

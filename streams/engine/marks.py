@@ -41,6 +41,7 @@ class Giver:
     def __init__(self, policy: Policy, slices: Slices) -> None:
         self._policy = policy
         self._slices = slices
+        self._window = policy.remark_window
         self._open = OpenTime(policy)
         self._everywhere = slices.group([Slice(None, None)])
         """Where counts what is of no queue: in totals only."""
@@ -63,9 +64,21 @@ class Giver:
         """Return the place of a visit and of who answered it."""
         return self.group(visit) + self._slices.person(visit.channel, visit.queue, agent, level)
 
+    def is_in_time(self, visit: Visit, time: int, since: int) -> bool:
+        """Tell whether what is said of a contact at a time is of the visit; times are microseconds, ``since`` is `Mark.since`.
+
+        A replay has read the visit by then, and a worker remembers it.
+        """
+        oldest = self._policy.of(visit.queue).maximum_ticket_age if visit.is_ticket else 0
+        return time - since <= self._window and time - visit.start <= max(self._window, oldest)
+
     def mark(self, mark: Mark) -> list[Credit]:
         """Return what a mark is credited, and remember it."""
-        place = self._everywhere if mark.visit is None else self.place(mark.visit, mark.agent, mark.level)
+        visit = mark.visit
+        if visit is None or (mark.since is not None and not self.is_in_time(visit, mark.time, mark.since)):
+            place = self._everywhere
+        else:
+            place = self.place(visit, mark.agent, mark.level)
         plain = _PLAIN.get(mark.what)
         mark.given = self._given[mark.what](mark, place) if plain is None else [(mark.time, place, plain, None)]
         return mark.given

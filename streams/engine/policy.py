@@ -86,6 +86,19 @@ class Policy(Struct, frozen=True, kw_only=True):
         limits = (self.defaults, *self.queues.values())
         return max(*self.windows, *(limit.return_window for limit in limits))
 
+    @property
+    def longest_wait(self) -> int:
+        """Return for how long a customer may wait who is not given up yet, microseconds."""
+        return max(limits.maximum_wait for limits in (self.defaults, *self.queues.values()))
+
+    @property
+    def remark_window(self) -> int:
+        """Return until how long after a contact an answer to a survey, a sale or a complaint is of its queue, microseconds.
+
+        A worker remembers a contact for the allowed lateness longer, so what decides is their times, never what is remembered still.
+        """
+        return self.longest_window + self.longest_wait
+
 
 class OpenTime:
     """The business hours of all queues."""

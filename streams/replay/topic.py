@@ -5,8 +5,8 @@ Event time decides what belongs. What has to be read is a longer stretch of the 
 - An event is at most 5 minutes ahead of its arrival (else it is refused), and a topic's timestamps are arrivals. So what arrived before
   ``from`` less the longest wait and a conversation (`BEFORE`), or less the longest state of an agent (24 h), or where a queue has tickets less the
   age that one may reach, cannot be under way in the range. What the log no longer has of that stretch is missing, and said. An answer to a survey, a sale or a complaint
-  may come as long after its contact as a worker remembers contacts (the longest window of first-contact resolution, the allowed lateness and the longest wait), and
-  counts in the contact's queue: reading begins there, or where the log does, which is told.
+  counts in its contact's queue for the longest window of first-contact resolution and the longest wait (`Policy.remark_window`), and a worker remembers contacts for the
+  allowed lateness longer: reading begins there, or where the log does, which is told.
 - An event may arrive long after its time (a file sent today), so arrivals say nothing about the end. But once a partition's
   watermark is past ``to`` by the allowed lateness, the longest window of first-contact resolution and as long as a contact of the range may go on, whatever
   still comes is too late or cannot matter: reading stops there, or at the end of the log as it was at the start.
@@ -170,7 +170,7 @@ def first_arrival(asked: Asked, policy: Policy) -> int:
     >>> (asked.start_us - first_arrival(asked, Policy())) / HOUR  # 30 days and 48 h, 12 h of waiting, a day, 5 minutes ahead
     804.0833333333334
     """
-    remembered = policy.longest_window + policy.lateness + _longest_wait(policy) + DAY  # it forgets once a day
+    remembered = policy.longest_window + policy.lateness + policy.longest_wait + DAY  # it forgets once a day
     margin = max(_under_way(policy), remembered) if asked.margin_us is None else asked.margin_us
     return max(0, asked.start_us - margin - policy.future)
 
@@ -187,12 +187,12 @@ def needed_arrival(asked: Asked, policy: Policy) -> int:
 
 
 def _under_way(policy: Policy) -> int:
-    return max(BEFORE + _longest_wait(policy), LONGEST_STATE, _oldest_ticket(policy))
+    return max(BEFORE + policy.longest_wait, LONGEST_STATE, _oldest_ticket(policy))
 
 
 def last_event(asked: Asked, policy: Policy) -> int:
     """Return the watermark beyond which nothing that still comes can matter to a range (microseconds)."""
-    longest = max(_longest_wait(policy) + BEFORE, _oldest_ticket(policy))
+    longest = max(policy.longest_wait + BEFORE, _oldest_ticket(policy))
     return asked.end_us + policy.lateness + policy.longest_window + longest
 
 
@@ -263,7 +263,3 @@ def _oldest_ticket(policy: Policy) -> int:
     """Return how old a ticket may be that still changes figures, 0 where no queue is said to have tickets."""
     limits = [one for one in (policy.defaults, *policy.queues.values()) if "ticket" in one.channels]
     return max((one.maximum_ticket_age for one in limits), default=0)
-
-
-def _longest_wait(policy: Policy) -> int:
-    return max(limits.maximum_wait for limits in (policy.defaults, *policy.queues.values()))

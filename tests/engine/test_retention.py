@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -26,6 +28,7 @@ NARROW = structs.replace(
     SHORT_MEMORY, retention=Retention(sliding=2 * HOUR, breakdowns=4 * HOUR, intervals=8 * HOUR, days=None)
 )
 NOON = 1_772_452_800 * SECOND
+ANSWERED = (("queued", {"queue": "sales"}), ("answered", {"agent_id": "ana"}), ("ended", {}))
 PLOTS = (
     ("queued", "abandoned"),
     ("queued", "answered", "ended", "wrapped_up"),
@@ -122,6 +125,40 @@ def test_days_that_are_not_kept_are_not_corrected_after_a_restart() -> None:
     store.feed([late], first[-1].time_us)
     oracle = as_of(store.flush(), [*first, late], first[-1].time_us)
     agree("intervals", store.measures(INTERVAL), oracle.panes())
+
+
+@pytest.mark.parametrize(("minutes", "queue"), [(30, "sales"), (31, None), (59, None), (3_000, None)])
+@pytest.mark.parametrize("family", ["call", "ticket"])
+def test_what_is_said_later_is_of_the_queue_for_as_long_whatever_is_remembered(
+    family: str, minutes: int, queue: str | None
+) -> None:
+    """A worker that never let go of the contact, one that did at its first chance, and a replay that began after it agree.
+
+    Within the longest window (20 minutes) and wait (10) of a call's start and of a ticket's resolution: memory is 30 minutes longer.
+    """
+    fields = {"contact_id": "c1", "queue": "sales"}
+    entered = KINDS["ticket.opened"](id="1", time=moment(NOON - 5 * HOUR), channel="email", **fields)
+    over = KINDS["ticket.resolved"](id="2", time=moment(NOON), contact_id="c1", agent_id="ana")
+    contact = [entered, over] if family == "ticket" else [call(kind, 0, "c1", **more) for kind, more in ANSWERED]
+    other = call("queued", minutes, "other", queue="sales")
+    at = {"time": moment(NOON + minutes * MINUTE), "contact_id": "c1"}
+    said = [
+        KINDS["survey.answered"](id="4", kind="csat", value=5, scale_min=1, scale_max=5, **at),
+        KINDS["sale.closed"](id="5", amount=Decimal(10), currency="EUR", **at),
+    ]
+    always, soon, later = Store(SHORT_MEMORY), Store(SHORT_MEMORY), Store(SHORT_MEMORY)
+    always.feed([*contact, other, *said])
+    for event in [*contact, other, *said]:
+        soon.feed([event])
+        soon = soon.flush().restarted()
+    later.feed([other, *said])
+    for store in (always.flush(), soon, *([] if queue else [later.flush()])):
+        found = {
+            pane[2] for pane, measures in store.measures(INTERVAL).items() if measures.keys() & {"sales", "surveyed"}
+        }
+        assert found == {queue}
+    sold = [measures.get("opened_sold") for pane, measures in always.measures(INTERVAL).items() if pane[2] == "sales"]
+    assert (1 in sold) == (queue is not None)
 
 
 @given(st.data())

@@ -122,6 +122,8 @@ class Happening:
     agent: str | None = None
     level: str | None = None
     more: dict[str, Any] = field(default_factory=dict)
+    over: int | None = None
+    """When the contact had ended last, as far as it had."""
 
 
 @dataclass
@@ -179,7 +181,8 @@ class Contact:
         if last is not None and agent in (None, last.agent):
             agent, level = last.agent, last.level
         visit = self.open_to[-1] if self.open_to else None
-        self.happenings.append(Happening(what, at, visit, agent, level, more))
+        over = None if self.end is None else self.end[0]
+        self.happenings.append(Happening(what, at, visit, agent, level, more, over))
 
     def happened_talking(self, what: str, at: int, **more: Any) -> None:
         """Note something of the last conversation."""

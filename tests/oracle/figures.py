@@ -195,17 +195,41 @@ class Oracle:
                 "opened": True,
                 "opened_unhandled": last is None,
                 "opened_unresolved": contact.resolved_at is None,
-                "opened_sold": last is not None and any(one.what == "sale" for one in contact.happenings),
+                "opened_sold": last is not None and self._converted(contact),
             }
             for measure, counts in measures.items():
                 if counts:
                     yield Count(first.start, first.channel, first.queue, _breakdowns(first, *who), measure, 1)
 
+    def _converted(self, contact: Contact) -> bool:
+        """Tell whether the first sale of a contact came in time."""
+        sale = next((one for one in contact.happenings if one.what == "sale"), None)
+        if sale is None or contact.first is None:
+            return False
+        return sale.visit is None or self._in_time(sale, contact.first)
+
+    def _in_time(self, one: Happening, visit: Visit) -> bool:
+        """Tell whether what is said of a contact comes soon enough to be of its queue.
+
+        Within the longest window of first-contact resolution and wait: of its visit's start, or of a ticket's resolution.
+        """
+        limits = [self.policy.defaults, *self.policy.queues.values()]
+        windows = [*self.policy.windows, *(limit.return_window for limit in limits)]
+        allowed = max(windows) + max(limit.maximum_wait for limit in limits)
+        if one.visit is not None and one.visit.channel not in ("call", "chat"):
+            if one.over is not None and one.at - one.over > allowed:
+                return False
+        elif one.visit is not None and one.at - one.visit.start > allowed:
+            return False
+        if visit.channel not in ("call", "chat"):
+            allowed = max(allowed, self.policy.of(visit.queue).maximum_ticket_age)
+        return one.at - visit.start <= allowed
+
     def _happenings(self) -> Iterator[Count]:
         for contact in self.contacts:
             for one in contact.happenings:
                 for time, measure, value, listed in self._happening(one):
-                    if one.visit is not None:
+                    if one.visit is not None and (one.what not in _SAID or self._in_time(one, one.visit)):
                         breakdowns = _breakdowns(one.visit, one.agent, one.level)
                         yield Count(time, one.visit.channel, one.visit.queue, breakdowns, measure, value, listed)
                     else:
@@ -337,6 +361,8 @@ class Oracle:
         return [visit for contact in self.contacts for visit in contact.visits]
 
 
+_SAID = {"survey", "surveyed", "complaint", "applause", "sale", "retained", "lost"}
+"""What is said of a contact afterwards, however long."""
 _COUNTED = {
     "resolution": ("resolutions", "resolutions_reopened"), "reopened": ("reopened",), "surveyed": ("surveyed",),
     "complaint": ("complaints",), "applause": ("applause",), "retained": ("retained",), "lost": ("lost",),
