@@ -27,7 +27,7 @@ _FLUSH = 5_000
 _PANES = {"codes.py", "histogram.py", "measures.py", "panes.py", "slices.py", "stretch.py"}
 _AGENTS = {"agents.py", "facts.py", "fields.py"}
 _SIMULATED = "simulate"
-_KEPT = {"contacts.py", "customer.py", "customers.py", _SIMULATED}
+_KEPT = {"contacts.py", "customer.py", "customers.py", "shelf.py", _SIMULATED}
 """The record of a customer, its place, and its key, which the simulation made. Folded contacts are gone by then: what `facts.py` and
 `fields.py` made and is left are the digests and times of agents' states."""
 

@@ -302,4 +302,4 @@ class Head(NamedTuple):
 
 def head_of(record: bytes) -> Head:
     """Return the head of a contact's record."""
-    return Head(*_head.unpack_from(record))
+    return Head._make(_head.unpack_from(record))

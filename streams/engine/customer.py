@@ -12,14 +12,12 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import Any, Final
 
-import msgspec
-
 from streams.engine.contacts import UNKNOWN, Contact, head_of
 
 Key = tuple[int, str]
 """(start in microseconds, contact id)"""
 FEW: Final = 8
-"""A customer with more contacts is not packed into one record when it has gone quiet."""
+"""A customer with more contacts is not put away with others when it has gone quiet."""
 
 
 class Customer:
@@ -91,31 +89,14 @@ class Customer:
                 _remove(self._subjects[self._about.get(name, 0)], (start, name))
         self._about.pop(name, None)
 
-    def settle(self) -> bytes | None:
-        """Keep the contacts in use as bytes; return them all as one record where they are few."""
+    def settle(self) -> dict[str, Any]:
+        """Keep the contacts in use as bytes; return the records of all."""
         for name in self.used:
             contact = self.contacts[name]
             if isinstance(contact, Contact):
                 self.contacts[name] = contact.record()
         self.used.clear()
-        return pack(self.contacts) if len(self.contacts) <= FEW else None
-
-
-_encode = msgspec.msgpack.Encoder().encode
-
-
-def pack(records: dict[str, Any]) -> bytes:
-    """Return the records of a customer's contacts as one. A copy, since msgspec leaves the room that it reserved."""
-    return bytes(memoryview(_encode(records)))
-
-
-unpack_records = msgspec.msgpack.Decoder(dict[str, bytes]).decode
-"""Returns the records of a customer's contacts, by contact id, from what `pack` made of them."""
-
-
-def unpack(record: bytes) -> Customer:
-    """Return the customer of a packed record, the contacts still encoded."""
-    return gather(unpack_records(record))
+        return self.contacts
 
 
 def many(records: dict[str, Any]) -> Customer:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from streams.engine.contacts import UNKNOWN, Contact, Head, decode, head_of, with_pages
-from streams.engine.customer import FEW, Customer, gather, many, pack, unpack, unpack_records
+from streams.engine.customer import FEW, Customer, gather, many
 from streams.engine.policy import DAY, MINUTE, Policy
+from streams.engine.shelf import Records, Shelf
 
 QUIET: Final = 5 * MINUTE
 """A customer for whom nothing happened for one to two of these is kept as bytes."""
@@ -28,7 +29,10 @@ class Customers:
         )
         """The same of a ticket that is not resolved."""
         self.live: dict[bytes, Customer] = {}
-        self._settled: dict[bytes, bytes | Customer] = {}
+        self._shelf = Shelf()
+        """Those with few contacts who have gone quiet."""
+        self._crowded: dict[bytes, Customer] = {}
+        """Those with many; each contact is kept as bytes."""
         self._touched: dict[int, list[bytes]] = {}
         self._expiry: dict[int, list[bytes]] = {}
         """Keys to look at on a day; one may be named twice, since a list takes a fifth of a set's memory."""
@@ -43,14 +47,17 @@ class Customers:
         """Return a customer for use, a new one if there was none."""
         customer = self.live.get(key)
         if customer is None:
-            packed = self._settled.pop(key, None)
-            customer = Customer() if packed is None else _opened(packed)
-            self.live[key] = customer
+            customer = self.live[key] = self._taken(key) or Customer()
             customer.touched = -1
         bucket = watermark // QUIET
         if customer.touched != bucket:
             self._touch(key, customer, bucket)
         return customer
+
+    def _taken(self, key: bytes) -> Customer | None:
+        """Return a customer who has settled, who is no longer."""
+        records = self._shelf.take(key)
+        return gather(records) if records is not None else self._crowded.pop(key, None)
 
     def _touch(self, key: bytes, customer: Customer, bucket: int) -> None:
         customer.touched = bucket
@@ -63,26 +70,34 @@ class Customers:
     @property
     def known(self) -> bool:
         """Tell whether there is any customer."""
-        return bool(self.live or self._settled)
+        return bool(self.live or self._shelf or self._crowded)
 
     def restore(self, key: bytes, name: str, record: bytes | None) -> None:
         """Take a contact's record back, or its deletion; of several the last one counts."""
-        packed = self._settled.get(key)
-        records: dict[str, Any] = _records(packed)
+        records = self._records(key)
         if record is None:
-            records.pop(name, None)
+            if records is not None:
+                self._deleted(key, name, records)
+            return
+        if records is None:
+            self._shelf.put(key, {name: record})
         else:
             records[name] = record
-            head = head_of(record)
-            if head.finished:
-                self._look_at(key, self._until(head))
+            if len(records) == FEW + 1 and key not in self._crowded:
+                self._crowded[key] = many(records)
+                self._shelf.take(key)
+        head = head_of(record)
+        if head.finished:
+            self._look_at(key, self._until(head))
+            if head.long:
                 self._look_long(key, head)
-            else:
-                self._unfinished.add(key)
-        if not records:
-            self._settled.pop(key, None)
-        elif not isinstance(packed, Customer):
-            self._settled[key] = pack(records) if len(records) <= FEW else many(records)
+        else:
+            self._unfinished.add(key)
+
+    def _deleted(self, key: bytes, name: str, records: Records) -> None:
+        records.pop(name, None)
+        if not records and self._crowded.pop(key, None) is None:
+            self._shelf.take(key)
 
     def restore_page(self, key: bytes, name: str, number: int, record: bytes | None) -> None:
         """Take a page of a contact's facts back, or its deletion; of several the last one counts."""
@@ -95,19 +110,17 @@ class Customers:
     def restored(self, watermark: int) -> Iterator[tuple[bytes, Customer]]:
         """Be ready after all records were taken; yield the customers in use, for whom somebody waits or talks."""
         for (key, name), pages in self._pages.items():
-            record = _records(self._settled[key])[name] if pages else None
-            if record is not None:
+            records = self._records(key) if pages else None
+            if records is not None:
+                record = records[name]
                 self.restore(key, name, with_pages(record, [pages[number] for number in range(head_of(record).pages)]))
         self._pages = {}
-        for key, packed in self._settled.items():
-            if isinstance(packed, Customer):
-                self._settled[key] = gather(_records(packed))
+        for key, customer in self._crowded.items():
+            self._crowded[key] = gather(customer.contacts)
         unfinished, self._unfinished = self._unfinished, set()
         for key in unfinished:
-            if not all(head_of(record).finished for record in _records(self._settled.get(key)).values()):
-                customer = self.live[key] = _opened(self._settled.pop(key))
-                self._touch(key, customer, watermark // QUIET)
-                yield key, customer
+            if not all(head_of(record).finished for record in (self._records(key) or {}).values()):
+                yield key, self.get(key, watermark)
 
     def settle(self, watermark: int) -> None:
         """Keep as bytes the customers for whom nothing has happened for a while and nobody waits."""
@@ -129,19 +142,22 @@ class Customers:
 
     def _keep(self, key: bytes, customer: Customer, heads: list[Head]) -> None:
         """Keep a customer as bytes; the heads are of the contacts of which it is not known yet when to look at them again."""
-        packed = customer.settle()
-        self._settled[key] = customer if packed is None else packed
+        records = customer.settle()
+        if len(records) <= FEW:
+            self._shelf.put(key, records)
+        else:
+            self._crowded[key] = customer
         self._schedule(key, heads)
 
     def _schedule(self, key: bytes, heads: list[Head]) -> None:
         if heads:
             self._look_at(key, min(map(self._until, heads)))
         for head in heads:
-            self._look_long(key, head)
+            if head.long:
+                self._look_long(key, head)
 
     def _look_long(self, key: bytes, head: Head) -> None:
-        if head.long:
-            self._long.setdefault((head.last + self._lateness) // DAY + 1, []).append(key)
+        self._long.setdefault((head.last + self._lateness) // DAY + 1, []).append(key)
 
     def _look_at(self, key: bytes, time: int) -> None:
         self._expiry.setdefault(time // DAY + 1, []).append(key)
@@ -155,21 +171,21 @@ class Customers:
         """Yield the keys of settled contacts with many facts that can be summed up by now."""
         for day in [day for day in self._long if day <= watermark // DAY]:
             for key in set(self._long.pop(day)):
-                if key in self._settled:
+                if key in self._shelf or key in self._crowded:
                     yield key
 
     def expire(self, watermark: int) -> Iterator[tuple[bytes, str, int]]:
         """Forget the contacts that nothing can change any more; yield key, contact id and number of pages of each."""
         for day in [day for day in self._expiry if day <= watermark // DAY]:
-            for key in set(self._expiry.pop(day)):
-                packed = self._settled.get(key)
-                if packed is not None:
-                    yield from self._forget(key, _opened(packed), watermark)
+            for key in dict.fromkeys(self._expiry.pop(day)):  # in the order in which they went quiet
+                customer = self._taken(key)
+                if customer is not None:
+                    yield from self._forget(key, customer, watermark)
                 elif key in self.live:
                     self._look_at(key, watermark)
 
     def _forget(self, key: bytes, customer: Customer, watermark: int) -> Iterator[tuple[bytes, str, int]]:
-        """Forget what is over; a contact that began within the longest window after one that stays may still tell of that one."""
+        """Keep a customer without what is over; a contact that began within the longest window after one that stays may still tell of that one."""
         heads = {name: head_of(record) for name, record in customer.contacts.items() if isinstance(record, bytes)}
         over = {name for name, head in heads.items() if self._until(head) < watermark}
         gone = [name for name in over if heads[name].start == UNKNOWN]
@@ -183,22 +199,16 @@ class Customers:
             head = heads.pop(name)
             customer.forget(name, head.start)
             yield key, name, head.pages
-        del self._settled[key]
         if heads:
-            packed = customer.settle()
-            self._settled[key] = customer if packed is None else packed
+            self._keep(key, customer, [])
             self._look_at(key, max(watermark, min(map(self._until, heads.values()))))
 
-
-def _records(packed: bytes | Customer | None) -> dict[str, Any]:
-    """Return the records of a customer who has settled, by contact id."""
-    if packed is None:
-        return {}
-    return unpack_records(packed) if isinstance(packed, bytes) else packed.contacts
-
-
-def _opened(packed: bytes | Customer) -> Customer:
-    return unpack(packed) if isinstance(packed, bytes) else packed
+    def _records(self, key: bytes) -> Records | None:
+        """Return the records of a customer who has settled, which may be changed; None of one who is not there."""
+        records = self._shelf.loose(key)
+        if records is None and self._crowded and (crowd := self._crowded.get(key)) is not None:
+            return crowd.contacts
+        return records
 
 
 def load(key: bytes, customer: Customer, name: str) -> tuple[Contact | None, bool]:

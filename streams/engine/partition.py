@@ -8,7 +8,7 @@ records taken.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -43,6 +43,16 @@ __all__ = ["Changes", "Partition", "PolicyChangedError", "Record", "Refusal", "S
 
 _CHANNELS: Final = {name: name[:4] for name in TYPE_NAMES.values() if name.startswith((CALL, CHAT))}
 """The channel of an event of which the contact's queue is not known (yet)."""
+
+
+class Restored(NamedTuple):
+    """How far a partition is by the marker of its state, and as its figures say; None where there are none.
+
+    Where these differ they are of different times.
+    """
+
+    state: PartitionStatus | None
+    figures: PartitionStatus | None
 
 
 class Partition:
@@ -181,19 +191,23 @@ class Partition:
         else:
             _keep(self._restoring[1], key, value)
 
-    def restored(self) -> None:
-        """Make the partition what it was when the records taken were written.
+    def restored(self) -> Restored:
+        """Make the partition what it was when the records taken were written; return what they say of it.
 
         Raises `StateCorruptError` when a record cannot be read and `PolicyChangedError` when they were written under other
         definitions.
         """
         state, kpis = self._restoring
         self._restoring = ({}, {})
+        marker, shown = state.pop(MARKER, None), kpis.pop(PARTITION, None)
         try:
-            self._restore_marker(state.pop(MARKER, None), others=bool(state) or self._contributions.known)
+            self._restore_marker(marker, others=bool(state) or self._contributions.known)
             self._restore_state(state)
             self._panes.restored()
             self._restore_kpis(kpis)
+            return Restored(
+                None if marker is None else self.status(), None if shown is None else decode_value("partition", shown)
+            )
         except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError) as error:
             if isinstance(error, PolicyChangedError | StateCorruptError):
                 raise

@@ -95,5 +95,5 @@ def split_page_key(key: bytes) -> tuple[bytes, str, int]:
 
 def split_contact_key(key: bytes) -> tuple[bytes, str]:
     """Return the records' key and the id of a contact."""
-    end = 3 + int.from_bytes(key[1:3], "big")
+    end = 3 + (key[1] << 8 | key[2])
     return key[3:end], key[end:].decode()

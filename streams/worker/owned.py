@@ -13,9 +13,7 @@ from typing import Any
 
 from faust.types import EventT
 
-from schemas.panes import PARTITION, decode_value
 from streams.broker.topics import TopicSet
-from streams.engine.marker import MARKER
 from streams.engine.partition import Partition, Record, Refusal, StateCorruptError
 from streams.errors import FencedError, StateError
 from streams.settings import Settings
@@ -89,16 +87,16 @@ class Owned:
 
     def _restore(self) -> tuple[int, bool, int]:
         """Return how many records there were, whether there was a marker, and where to go on."""
-        state, kpis = _Last(self.engine.restore_state, MARKER), _Last(self.engine.restore_kpis, PARTITION)
         try:
-            records = self._store.restore(state, kpis, self._tell_progress)
-            self.engine.restored()
+            records = self._store.restore(self.engine.restore_state, self.engine.restore_kpis, self._tell_progress)
+            found = self.engine.restored()
         except (ValueError, OverflowError) as error:
             raise StateError(f"partition {self.number}: {error}: {marker.CURE}") from error
-        self._refuse_torn(state.last, kpis.last)
-        known = state.last is not None
-        found = marker.look(self._settings, self.number)
-        return records, known, marker.begin(self.number, self.engine.offset if known else None, found)
+        if found.state != found.figures:
+            raise StateError(f"partition {self.number}: its panes and its state are of different times: {marker.CURE}")
+        known = found.state is not None
+        group = marker.look(self._settings, self.number)
+        return records, known, marker.begin(self.number, self.engine.offset if known else None, group)
 
     def apply(self, event: EventT[Any], run: Run) -> list[Refusal]:
         """Let the engine have a run and return what it refuses; it is acknowledged when its transaction has committed."""
@@ -167,12 +165,6 @@ class Owned:
             self._closed = True
             raise
 
-    def _refuse_torn(self, state: bytes | None, kpis: bytes | None) -> None:
-        """Raise `StateError` unless the markers of state and panes are of the same transaction."""
-        status = decode_value("partition", kpis) if kpis else None
-        if status != (self.engine.status() if state else None):
-            raise StateError(f"partition {self.number}: its panes and its state are of different times: {marker.CURE}")
-
     async def _write(self) -> None:
         runs, self._runs = self._runs, []
         letters, self._letters = self._letters, []
@@ -211,16 +203,3 @@ class Owned:
         self.progress_at = time.monotonic()
         self._metrics.restored.labels(str(self.number)).set(min(0.99, done / max(1, total)))
         tell(logger, logging.DEBUG, "Restoring.", partition=self.number, records=done, offsets=total)
-
-
-class _Last:
-    """Passes records on, and remembers the value that one key has now."""
-
-    def __init__(self, feed: Callable[[bytes, bytes | None], None], key: bytes) -> None:
-        self.last: bytes | None = None
-        self._feed, self._key = feed, key
-
-    def __call__(self, key: bytes, value: bytes | None) -> None:
-        if key == self._key:
-            self.last = value
-        self._feed(key, value)

@@ -30,7 +30,7 @@ from streams.worker.ends import Ends, hanging
 from streams.worker.letters import Letter
 from streams.worker.writer import Writer
 
-BATCH = 10_000
+BATCH = 500
 """Records asked for at once when restoring: measured above 300,000 a second."""
 REBUILD_PATIENCE = 600.0
 """Seconds for the one transaction of a rebuild. A broker allows 900 unless told otherwise."""
@@ -98,8 +98,8 @@ def reader(settings: Settings, group: str) -> Consumer:
         confluent(
             settings.kafka, group_id=group, isolation_level="read_committed", enable_auto_commit=False,
             enable_partition_eof=True, auto_offset_reset="earliest", fetch_wait_max_ms=50, check_crcs=True,
-            max_partition_fetch_bytes=8 << 20, queued_max_messages_kbytes=16 << 10,
-        ) | {"queued.min.messages": 200_000, "fetch.queue.backoff.ms": 5}
+            max_partition_fetch_bytes=2 << 20, queued_max_messages_kbytes=8 << 10,
+        ) | {"queued.min.messages": 100_000, "fetch.queue.backoff.ms": 5}
     )  # fmt: skip
 
 
