@@ -15,15 +15,15 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from schemas.agents import AgentStateChanged
+from schemas.agents import AgentStateChanged, State
 from schemas.panes import AgentNow
 from streams.engine.facts import digest
 from streams.engine.panes import Panes
 from streams.engine.policy import HOUR, INTERVAL, MINUTE
 from streams.engine.slices import Slice, Slices
 
-Fact = tuple[int, bytes, str, str | None, tuple[str, ...]]
-"""(time in microseconds, digest of the event's id, state, reason, queues)."""
+Fact = tuple[int, bytes, State, str | None, tuple[str, ...]]
+"""(time in microseconds, digest of the event's id, state, reason, queues). What is read back has one text of each state, not one a fact."""
 MEASURE: Final = {
     "available": "available_us",
     "busy": "on_contact_us",

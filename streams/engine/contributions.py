@@ -27,6 +27,8 @@ class Contributions:
         self._panes = panes
         self._given = Credits(policy, slices)
         self._customers = Customers(policy)
+        self.restore = self._customers.restore
+        """Takes a contact's record back, or its deletion; of several the last one counts."""
         self._timers = Timers()
         self._watermark = 0
         self._news: list[tuple[bytes, str, Customer, Contact]] = []
@@ -126,10 +128,6 @@ class Contributions:
     def known(self) -> bool:
         """Tell whether there is any contact."""
         return self._customers.known
-
-    def restore(self, key: bytes, name: str, record: bytes | None) -> None:
-        """Take a contact's record back, or its deletion; of several the last one counts."""
-        self._customers.restore(key, name, record)
 
     def restore_page(self, key: bytes, name: str, number: int, record: bytes | None) -> None:
         """Take a page of a contact's facts back, or its deletion; of several the last one counts."""

@@ -87,12 +87,16 @@ class Customers:
                 self._crowded[key] = many(records)
                 self._shelf.take(key)
         head = head_of(record)
-        if head.finished:
-            self._look_at(key, self._until(head))
-            if head.long:
-                self._look_long(key, head)
-        else:
+        if not head.finished:
             self._unfinished.add(key)
+            return
+        day = (head.last + self._memory) // DAY + 1
+        if day in self._expiry:
+            self._expiry[day].append(key)
+        else:
+            self._expiry[day] = [key]
+        if head.long:
+            self._look_long(key, head)
 
     def _deleted(self, key: bytes, name: str, records: Records) -> None:
         records.pop(name, None)
