@@ -30,7 +30,7 @@ from confluent_kafka import TopicPartition
 from schemas.panes import PARTITION, REBUILT, Rebuilt
 from streams.broker.topics import TopicSet
 from streams.engine.marker import MARKER
-from streams.engine.records import Records
+from streams.engine.records import Changes, Records
 from streams.errors import FencedError
 from streams.replay.journal import frames
 from streams.settings import Settings
@@ -81,9 +81,7 @@ def switch(settings: Settings, journals: dict[int, Path], ends: dict[int, int], 
             _hold(writer, topics, journals, deadline)
             _refuse_written(ends, _fence_workers(settings, journals))
             for number, journal in journals.items():
-                state, kpis = _changes(settings, number, journal, mark)
-                writer.produce(topics.kpis, number, kpis, deadline)
-                writer.produce(topics.state, number, state, deadline)
+                _write(writer, _changes(settings, number, journal, mark), topics, number, deadline)
                 crash_point("during-switch")
                 progress()
             if writer.flush(deadline):
@@ -125,7 +123,13 @@ def _refuse_written(before: dict[int, int], now: dict[int, int]) -> None:
             raise FencedError(f"partition {number}: a worker has written to it meanwhile")
 
 
-def _changes(settings: Settings, number: int, journal: Path, mark: Rebuilt) -> tuple[Records, Records]:
+def _write(writer: Writer, changes: Changes, topics: TopicSet, number: int, deadline: float) -> None:
+    """Write a partition; one at a time is in memory."""
+    writer.produce(topics.kpis, number, changes.kpis, deadline)
+    writer.produce(topics.state, number, changes.state, deadline)
+
+
+def _changes(settings: Settings, number: int, journal: Path, mark: Rebuilt) -> Changes:
     """Return the records that make the state and the figures of a partition those of a journal; what it lacks is deleted."""
     old_state, old_kpis = _known(settings, number)
     state, kpis = _last(journal)
@@ -134,7 +138,7 @@ def _changes(settings: Settings, number: int, journal: Path, mark: Rebuilt) -> t
     figures += sorted(kpis.items(), key=lambda record: record[0] == PARTITION)
     records: Records = [(key, None) for key in old_state if key not in state]
     records += sorted(state.items(), key=lambda record: record[0] == MARKER)
-    return records, figures
+    return Changes(records, figures)
 
 
 def _known(settings: Settings, number: int) -> tuple[dict[bytes, None], dict[bytes, None]]:
