@@ -64,7 +64,7 @@ class Agent:
     def sort(self) -> None:
         """Bring facts that were added anyhow into their order."""
         self.facts.sort()
-        self.recent = [_told(fact) for fact in self.facts[-_MOST:]]
+        self.recent = [_told(fact) for fact in self.facts[-_lately(self.facts) :]]
 
 
 class Agents:
@@ -192,6 +192,11 @@ def _told(fact: Fact) -> Raw:
     return Raw(b'[%d,"%s"]' % (fact[0], fact[2].encode()))
 
 
+def _lately(facts: list[Fact]) -> int:
+    """Return how many of the last facts an agent's record tells."""
+    return min(_MOST, len(facts) - max(0, bisect_left(facts, (facts[-1][0] - RECENT,)) - 1))
+
+
 def _now(agent: Agent) -> AgentNow:
     time, _, state, reason, queues = agent.facts[-1]
     since = time
@@ -199,8 +204,7 @@ def _now(agent: Agent) -> AgentNow:
         if fact[2:4] != (state, reason):
             break
         since = fact[0]
-    known = len(agent.facts) - max(0, bisect_left(agent.facts, (time - RECENT,)) - 1)
-    del agent.recent[: -min(known, _MOST)]
+    del agent.recent[: -_lately(agent.facts)]
     return AgentNow(state, since, reason, list(queues), agent.recent)  # type: ignore[arg-type]  # written already
 
 

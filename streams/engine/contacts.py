@@ -300,6 +300,11 @@ class Head(NamedTuple):
         return bool(self.flags & _LONG)
 
 
+def is_plain(record: bytes) -> bool:
+    """Tell whether a contact is finished and has few facts, from its record."""
+    return record[0] & (_FINISHED | _LONG) == _FINISHED
+
+
 def head_of(record: bytes) -> Head:
     """Return the head of a contact's record."""
     return Head._make(_head.unpack_from(record))

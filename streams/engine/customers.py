@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from streams.engine.contacts import UNKNOWN, Contact, Head, decode, head_of, with_pages
+from streams.engine.contacts import UNKNOWN, Contact, Head, decode, head_of, is_plain, with_pages
 from streams.engine.customer import FEW, Customer, gather, many
 from streams.engine.policy import DAY, MINUTE, Policy
 from streams.engine.shelf import Records, Shelf
@@ -29,13 +29,13 @@ class Customers:
         )
         """The same of a ticket that is not resolved."""
         self.live: dict[bytes, Customer] = {}
-        self._shelf = Shelf()
+        self._shelf = Shelf(self._look_on)
         """Those with few contacts who have gone quiet."""
         self._crowded: dict[bytes, Customer] = {}
         """Those with many; each contact is kept as bytes."""
         self._touched: dict[int, list[bytes]] = {}
-        self._expiry: dict[int, list[bytes]] = {}
-        """Keys to look at on a day; one may be named twice, since a list takes a fifth of a set's memory."""
+        self._looked_at_crowds = 0
+        """The day on which those with many contacts were looked at last."""
         self._long: dict[int, list[bytes]] = {}
         """Keys of contacts with many facts, by the day on which the last of them is out of reach."""
         self._pages: dict[tuple[bytes, str], dict[int, bytes]] = {}
@@ -86,16 +86,13 @@ class Customers:
             if len(records) == FEW + 1 and key not in self._crowded:
                 self._crowded[key] = many(records)
                 self._shelf.take(key)
-        head = head_of(record)
+        if not is_plain(record):
+            self._watch(key, head_of(record))
+
+    def _watch(self, key: bytes, head: Head) -> None:
         if not head.finished:
             self._unfinished.add(key)
-            return
-        day = (head.last + self._memory) // DAY + 1
-        if day in self._expiry:
-            self._expiry[day].append(key)
-        else:
-            self._expiry[day] = [key]
-        if head.long:
+        elif head.long:
             self._look_long(key, head)
 
     def _deleted(self, key: bytes, name: str, records: Records) -> None:
@@ -142,29 +139,26 @@ class Customers:
             self._touch(key, customer, watermark // QUIET)
             return
         del self.live[key]
-        self._keep(key, customer, [head_of(contact.record()) for contact in used])
+        self._keep(key, customer)
+        for contact in used:
+            head = head_of(contact.record())
+            if head.long:
+                self._look_long(key, head)
 
-    def _keep(self, key: bytes, customer: Customer, heads: list[Head]) -> None:
-        """Keep a customer as bytes; the heads are of the contacts of which it is not known yet when to look at them again."""
+    def _keep(self, key: bytes, customer: Customer) -> None:
+        """Keep a customer as bytes."""
         records = customer.settle()
         if len(records) <= FEW:
             self._shelf.put(key, records)
         else:
             self._crowded[key] = customer
-        self._schedule(key, heads)
-
-    def _schedule(self, key: bytes, heads: list[Head]) -> None:
-        if heads:
-            self._look_at(key, min(map(self._until, heads)))
-        for head in heads:
-            if head.long:
-                self._look_long(key, head)
 
     def _look_long(self, key: bytes, head: Head) -> None:
         self._long.setdefault((head.last + self._lateness) // DAY + 1, []).append(key)
 
-    def _look_at(self, key: bytes, time: int) -> None:
-        self._expiry.setdefault(time // DAY + 1, []).append(key)
+    def _look_on(self, records: Records) -> int:
+        """Return the day on which the first of a customer's contacts may be over."""
+        return min([self._until(head_of(record)) for record in records.values()]) // DAY + 1
 
     def _until(self, head: Head) -> int:
         """Return until when a contact may still matter."""
@@ -180,16 +174,18 @@ class Customers:
 
     def expire(self, watermark: int) -> Iterator[tuple[bytes, str, int]]:
         """Forget the contacts that nothing can change any more; yield key, contact id and number of pages of each."""
-        for day in [day for day in self._expiry if day <= watermark // DAY]:
-            for key in dict.fromkeys(self._expiry.pop(day)):  # in the order in which they went quiet
-                customer = self._taken(key)
-                if customer is not None:
-                    yield from self._forget(key, customer, watermark)
-                elif key in self.live:
-                    self._look_at(key, watermark)
+        today = watermark // DAY
+        for key in self._shelf.due(today):
+            yield from self._forget(key, self._taken(key), watermark)
+        if today > self._looked_at_crowds:
+            self._looked_at_crowds = today
+            for key in list(self._crowded):
+                yield from self._forget(key, self._taken(key), watermark)
 
-    def _forget(self, key: bytes, customer: Customer, watermark: int) -> Iterator[tuple[bytes, str, int]]:
+    def _forget(self, key: bytes, customer: Customer | None, watermark: int) -> Iterator[tuple[bytes, str, int]]:
         """Keep a customer without what is over; a contact that began within the longest window after one that stays may still tell of that one."""
+        if customer is None:
+            return
         heads = {name: head_of(record) for name, record in customer.contacts.items() if isinstance(record, bytes)}
         over = {name for name, head in heads.items() if self._until(head) < watermark}
         gone = [name for name in over if heads[name].start == UNKNOWN]
@@ -204,8 +200,7 @@ class Customers:
             customer.forget(name, head.start)
             yield key, name, head.pages
         if heads:
-            self._keep(key, customer, [])
-            self._look_at(key, max(watermark, min(map(self._until, heads.values()))))
+            self._keep(key, customer)
 
     def _records(self, key: bytes) -> Records | None:
         """Return the records of a customer who has settled, which may be changed; None of one who is not there."""

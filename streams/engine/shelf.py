@@ -4,16 +4,23 @@ A record is some 200 bytes, of which ids repeat the key, and names and times tho
 half, and there is one object instead of a hundred. Who came lately lies loose, since many return soon. A block does not change; when half
 of it has been taken, the rest is taken out, to be put away with others. So a customer is compressed a few times in all, and what is gone
 takes no more room than what is there.
+
+What has to be looked at some day, to be forgotten, is known of blocks and not of each customer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
 import msgspec
 from lz4.block import compress, decompress
+from msgspec import Raw
 
+_NEVER: Final = -1
+_SHORT: Final = 4
+"""Bits of a hash that are left out: Python's integers of 60 bits take 32 bytes, of 61 48."""
 BLOCK: Final = 32
 """Customers in a block. With twice as many lz4 leaves 2 % less, and looking into one costs twice as much."""
 LOOSE: Final = 4096
@@ -31,19 +38,26 @@ class _Block:
 
 
 class Shelf:
-    """What `put` was given, by key, until it is taken."""
+    """What `put` was given, by key, until it is taken. ``look_on`` says on which day a customer has to be looked at."""
 
-    def __init__(self) -> None:
+    def __init__(self, look_on: Callable[[Records], int]) -> None:
+        self._look_on = look_on
         self._loose: dict[bytes, Records] = {}
-        self._blocks: dict[bytes, _Block] = {}
-        self._looked: tuple[_Block | None, dict[bytes, msgspec.Raw]] = (None, {})
+        self._blocks: dict[int, _Block] = {}
+        """By `_index` of the key; the keys themselves are in the blocks."""
+        self._apart: dict[bytes, Records] = {}
+        """Those with the index of another one, who are never put away."""
+        self._due: dict[int, list[_Block]] = {}
+        """Blocks by the day on which the first of them has to be looked at."""
+        self._day = _NEVER
+        self._looked: tuple[_Block | None, dict[bytes, Raw]] = (None, {})
         """The block that was looked into last: who was put away together often goes together."""
 
     def __len__(self) -> int:
-        return len(self._loose) + len(self._blocks)
+        return len(self._loose) + len(self._blocks) + len(self._apart)
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._loose or key in self._blocks
+        return self.loose(key) is not None
 
     def put(self, key: bytes, records: Records) -> None:
         """Keep a customer; there must be none of this key."""
@@ -54,7 +68,7 @@ class Shelf:
     def loose(self, key: bytes) -> Records | None:
         """Return the records of a customer, which may be changed; None when there is none."""
         records = self._loose.get(key)
-        if records is None and key in self._blocks:
+        if records is None:
             records = self.take(key)
             if records is not None:
                 self.put(key, records)
@@ -62,29 +76,58 @@ class Shelf:
 
     def take(self, key: bytes) -> Records | None:
         """Return the records of a customer and keep them no longer; None when there is none."""
-        records = self._loose.pop(key, None)
-        if records is None and (block := self._blocks.pop(key, None)) is not None:
-            records = _records(self._in(block)[key])
-            block.left -= 1
-            if block.left <= BLOCK // 2:
-                self._take_out(block)
-        return records
+        if key in self._loose:
+            return self._loose.pop(key)
+        if key in self._apart:
+            return self._apart.pop(key)
+        index = _index(key)
+        block = self._blocks.get(index)
+        records = None if block is None else self._in(block).get(key)
+        if block is None or records is None:
+            return None
+        del self._blocks[index]
+        block.left -= 1
+        if block.left <= BLOCK // 2:
+            self._take_out(block)
+        return _records(records)
+
+    def due(self, day: int) -> Iterator[bytes]:
+        """Yield the keys of those who have to be looked at by a day, once a day, and of some others; they may be taken meanwhile."""
+        if day <= self._day:
+            return
+        self._day = day
+        for some in (self._loose, self._apart):
+            yield from [key for key, records in some.items() if self._look_on(records) <= day]
+        for at in [at for at in self._due if at <= day]:
+            for block in self._due.pop(at):
+                if block.left:
+                    yield from self._left(block)
 
     def _put_away(self) -> None:
         """Put those away who have lain loose for longest."""
         some = dict(islice(self._loose.items(), BLOCK))
-        block = _Block(_exactly(compress(_pack(some))), len(some))
         for key in some:
             del self._loose[key]
-            self._blocks[key] = block
+        indices = {_index(key): key for key in some}
+        for key in some.keys() - {key for index, key in indices.items() if index not in self._blocks}:
+            self._apart[key] = some.pop(key)
+        if some:
+            block = _Block(_exactly(compress(_pack(some))), len(some))
+            self._blocks.update(dict.fromkeys(map(_index, some), block))
+            day = max(self._day + 1, min(map(self._look_on, some.values())))
+            self._due.setdefault(day, []).append(block)
 
     def _take_out(self, block: _Block) -> None:
-        for key, records in self._in(block).items():
-            if self._blocks.get(key) is block:
-                del self._blocks[key]
-                self.put(key, _records(records))
+        for key in self._left(block):
+            del self._blocks[_index(key)]
+            self.put(key, _records(self._in(block)[key]))
+        block.data, block.left = b"", 0
 
-    def _in(self, block: _Block) -> dict[bytes, msgspec.Raw]:
+    def _left(self, block: _Block) -> list[bytes]:
+        """Return the keys of those in a block who have not been taken."""
+        return [key for key in self._in(block) if self._blocks.get(_index(key)) is block]
+
+    def _in(self, block: _Block) -> dict[bytes, Raw]:
         """Return everybody who was put into a block, those who have been taken since among them."""
         looked, found = self._looked
         if looked is not block:
@@ -93,8 +136,13 @@ class Shelf:
         return found
 
 
+def _index(key: bytes) -> int:
+    """Return a number for a key, in half of the memory of most keys. Others may have it: who is meant is looked up in the block."""
+    return hash(key) >> _SHORT
+
+
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(dict[bytes, msgspec.Raw]).decode
+_unpack: Final = msgspec.msgpack.Decoder(dict[bytes, Raw]).decode
 _records: Final = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 

@@ -23,7 +23,8 @@ def test_it_is_a_dictionary(steps: list[tuple[str, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shelf, "LOOSE", 3)
         patch.setattr(shelf, "BLOCK", 4)
-        kept = Shelf()
+        patch.setattr(shelf, "_index", lambda key: hash(key) % 16)  # so that two in three have that of another
+        kept = Shelf(lambda _: 1)
         for version, (step, number) in enumerate(steps):
             key = b"customer-%d" % number
             if step == "change":
@@ -40,6 +41,31 @@ def test_it_is_a_dictionary(steps: list[tuple[str, int]]) -> None:
             assert (key in kept) == (key in expected)
             assert len(kept) == len(expected)
         assert {key: kept.take(key) for key in list(expected)} == expected
+        assert not kept
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=80), st.sets(st.integers(0, 60)))
+def test_who_has_to_be_looked_at_is_told_on_that_day(puts: list[tuple[int, int]], taken: set[int]) -> None:
+    """And on the days after it, as long as nobody takes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shelf, "LOOSE", 3)
+        patch.setattr(shelf, "BLOCK", 4)
+        kept = Shelf(lambda records: int(records["day"]))
+        expected = dict(puts)
+        for number, day in expected.items():
+            kept.put(b"%d" % number, {"day": b"%d" % day})
+        for number in taken & expected.keys():
+            kept.take(b"%d" % number)
+            del expected[number]
+        for today in range(1, 10):
+            for key in kept.due(today):
+                records = kept.take(key)
+                assert records is not None
+                if int(records["day"]) > today:
+                    kept.put(key, records)
+                else:
+                    assert expected.pop(int(key)) == int(records["day"])
+            assert all(day > today for day in expected.values())
         assert not kept
 
 
@@ -60,7 +86,7 @@ def test_quiet_customers_take_half_of_the_room_and_none_when_they_are_taken(monk
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        kept = Shelf()
+        kept = Shelf(lambda _: 1)
         for key, of in records.items():
             kept.put(key, of)
         held = tracemalloc.get_traced_memory()[0] - before
