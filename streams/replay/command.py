@@ -14,7 +14,7 @@ import click
 
 from streams.broker.topics import TopicSet
 from streams.cli import INTERRUPTED
-from streams.errors import ConfigurationError, InputError
+from streams.errors import BrokerError, ConfigurationError, InputError
 from streams.kpis.windows import zone_of
 from streams.replay import compare, exposition, outputs, parquet
 from streams.replay.asking import Wanted, config_option, counting, fail_for_garbage, options, range_of, settings_of
@@ -81,6 +81,9 @@ def command(  # noqa: PLR0913 - a parameter an option
 
     The rows are those of the API for the same range. Interrupted or killed, the same command with the same --output goes on where
     it was. Records that are no events are counted by reason on standard error, and the exit code is then 1.
+
+    With --into there is nothing to go on from: the same command sends all from the beginning, and events that are there already count once;
+    with --shift they would have other times, so begin anew with topics of another prefix.
 
     Example: centralita replay --from 2026-03-02 --to 2026-03-09 --every 15m --by queue --output week.parquet
 
@@ -174,11 +177,20 @@ def _republish(settings: Settings, wanted: Wanted, into: str, pace: Pace) -> Non
             sender.flush(FLUSH_SECONDS)
             sender.drop()
             code = INTERRUPTED
-    click.echo(f"{sender.delivered:,} events sent into {into}" + (", interrupted" if code else ""))
+        except BrokerError as error:
+            raise BrokerError(f"{error}; {sender.delivered:,} events sent into {into}; {_again(pace)}") from None
+    click.echo(f"{sender.delivered:,} events sent into {into}" + (f", interrupted; {_again(pace)}" if code else ""))
     if not sender.delivered and not code:
         raise InputError("there are no events to send between --from and --to")
     if code:
         raise click.exceptions.Exit(code)
+
+
+def _again(pace: Pace) -> str:
+    """Return what to do when not all was sent."""
+    if pace.shift:
+        return "moved events have other times when they are sent again: begin anew with another prefix"
+    return "the same command sends all from the beginning, and what is there already counts once"
 
 
 def _compare(before: Settings, after: Settings, wanted: Wanted, target: Target) -> None:
