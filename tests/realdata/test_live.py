@@ -122,7 +122,7 @@ def test_a_year_of_tickets_through_kafka(
     api: Callable[..., list[Row]],
     tmp_path: Path,
 ) -> None:
-    """Tickets that are open for months: the known answers from the board, by priority too, and digit for digit those of the report."""
+    """Tickets that are open for months: the known answers from the board, by priority too, and digit for digit those of the file's report and of the topic's replay."""
     file = tmp_path / "tickets.ndjson"
     count = incidents.write(file, own_customer=True)
     assert f"{count:,} events sent" in centralita("send", file).decode()
@@ -137,7 +137,8 @@ def test_a_year_of_tickets_through_kafka(
         shares = {row.value: round(answers.value(row, "first_contact_resolution"), 4) for row in priorities}
         assert shares == incidents.BY_PRIORITY
         options = ["--format", "json", "--from", YEAR[0], "--to", YEAR[1], "--by", "priority"]
-        assert parts(rows(centralita("report", file, *options))) == parts(live)
+        for command in (["report", file], ["replay"]):
+            assert parts(rows(centralita(*command, *options))) == parts(live), command
 
 
 def _opened(api: Callable[..., list[Row]], asked: dict[str, str]) -> float | None:
