@@ -64,7 +64,7 @@ def rule(alert: str, file: Path = RULES) -> Rule:
     plain = {name: text for name, text in records.items() if not any(other in text for other in records)}
     expression = _spelled_out(found["expr"], {name: text for name, text in records.items() if name not in plain})
     used = [{"record": name, "expr": text} for name, text in plain.items() if name in expression]
-    return Rule(expression, _duration(found["for"]), _duration(found.get("keep_firing_for", "0s")), used)
+    return Rule(expression, _duration(found.get("for", "0s")), _duration(found.get("keep_firing_for", "0s")), used)
 
 
 def _spelled_out(expression: str, records: Mapping[str, str]) -> str:

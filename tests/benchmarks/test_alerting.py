@@ -137,7 +137,7 @@ def test_what_is_recorded_from_records_is_spelled_out():
     assert "queue_channel_window:contact_center_abandonment_evidence:max" not in names
     assert "evidence" not in spike.expression
     assert "ln(" in spike.expression
-    assert (spike.hold, spike.keep) == (10 * SECOND, 5 * MINUTE)
+    assert (spike.hold, spike.keep) == (0, 5 * MINUTE)
 
 
 @pytest.mark.parametrize("size", SIZES)
