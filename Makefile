@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 	--no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test lint format bench chaos lock clean
+.PHONY: help install dev demo test long lint format bench chaos lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ format: dev ## Put the sources in order
 
 bench: dev ## Print the figures of docs/performance.md
 	$(BIN)/python -m benchmarks
+
+long: dev ## Run the tests of faults that take minutes, which `make test` leaves out
+	$(BIN)/pytest --numprocesses 3 --dist worksteal -m long tests/faults $(ARGS)
 
 chaos: dev ## A seeded run of faults over a million events: make chaos SEED=7 MINUTES=20
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) $(ARGS)

@@ -29,6 +29,8 @@ class Marker(Struct, frozen=True, array_like=True):
     status: PartitionStatus
     panes: tuple[int, int, int, int, int]
     """How far intervals are in their days, and how far panes of the four kinds are dropped (microseconds)."""
+    writer: str = ""
+    """Who wrote it, where that matters: the deployment whose state it is."""
 
     def encode(self) -> bytes:
         """Return the marker's record."""

@@ -52,6 +52,8 @@ class Restored(NamedTuple):
 
     state: PartitionStatus | None
     figures: PartitionStatus | None
+    writer: str | None = None
+    """The deployment whose state it is."""
 
 
 class Partition:
@@ -205,8 +207,11 @@ class Partition:
             self._restore_state(state)
             self._panes.restored()
             self._restore_kpis(kpis)
-            return Restored(
-                None if marker is None else self.status(), None if shown is None else decode_value("partition", shown)
+            figures = None if shown is None else decode_value("partition", shown)
+            return (
+                Restored(None, figures)
+                if marker is None
+                else Restored(self.status(), figures, Marker.decode(marker).writer)
             )
         except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError) as error:
             if isinstance(error, PolicyChangedError | StateCorruptError):

@@ -1,17 +1,43 @@
-"""Whether what was restored may be counted on: the marker against the group's offset and the input's two ends."""
+"""Whether what was restored may be counted on: the marker against its writer, the group's offset and the input's two ends."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from confluent_kafka import KafkaException, TopicPartition
+from msgspec.structs import replace
 
 from streams.broker.topics import TopicSet
-from streams.errors import RestartError, StateError
+from streams.engine.marker import Marker
+from streams.engine.records import Records
+from streams.errors import ConfigurationError, RestartError, StateError
 from streams.settings import Settings
 from streams.worker.store import reader
 
 CURE = "stop the workers and run `centralita rebuild`, which makes the state anew from the first event kept"
+
+
+def signed(state: Records, settings: Settings) -> Records:
+    """Return records of the state, the marker last, with this deployment's name in it; nothing of nothing."""
+    if not state:
+        return state
+    *others, (key, value) = state
+    marker = replace(Marker.decode(value or b""), writer=settings.worker.application_id)
+    return [*others, (key, marker.encode())]
+
+
+def refuse_foreign(settings: Settings, number: int, writer: str | None) -> None:
+    """Raise `ConfigurationError` when the state is that of a deployment with another name.
+
+    Both would count the same events into the same topics; since transactional ids are of the topics, they end each other's
+    transactions, so that no figure is wrong, but neither would get far.
+    """
+    own = settings.worker.application_id
+    if writer not in {None, own}:
+        raise ConfigurationError(
+            f"worker.application_id: seen {own!r}, but the state of partition {number} is written by {writer!r}: give this deployment topics "
+            "of its own (kafka.prefix); if it was renamed, stop the workers and run `centralita rebuild`"
+        )
 
 
 class Input(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any
 from faust.types import EventT
 
 from streams.broker.topics import TopicSet
-from streams.engine.partition import Partition, Record, Refusal, StateCorruptError
+from streams.engine.partition import Changes, Partition, Record, Refusal, StateCorruptError
 from streams.errors import FencedError, StateError
 from streams.settings import Settings
 from streams.telemetry import tell
@@ -92,6 +92,7 @@ class Owned:
             found = self.engine.restored()
         except (ValueError, OverflowError) as error:
             raise StateError(f"partition {self.number}: {error}: {marker.CURE}") from error
+        marker.refuse_foreign(self._settings, self.number, found.writer)
         if found.state != found.figures:
             raise StateError(f"partition {self.number}: its panes and its state are of different times: {marker.CURE}")
         known = found.state is not None
@@ -170,7 +171,8 @@ class Owned:
         letters, self._letters = self._letters, []
         refused, self._refused = self._refused, []
         records, offset, counts = self.uncommitted, self.engine.offset, self._counts()
-        changes = self.engine.flush()
+        state, kpis = self.engine.flush()
+        changes = Changes(marker.signed(state, self._settings), kpis)
         began = time.monotonic()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._store.commit, changes, letters)

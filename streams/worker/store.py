@@ -7,6 +7,7 @@ its code and starts again from the marker.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -22,14 +23,16 @@ from confluent_kafka import (
 
 from streams.broker.topics import TopicSet
 from streams.engine.partition import Changes
-from streams.errors import BrokerError, RestartError
+from streams.errors import BrokerError, FencedError, RestartError
 from streams.kafka import confluent
 from streams.settings import Settings
+from streams.telemetry import tell
 from streams.worker.crashes import crash_point
 from streams.worker.ends import Ends, hanging
 from streams.worker.letters import Letter
 from streams.worker.writer import Writer
 
+logger = logging.getLogger(__name__)
 BATCH = 500
 """Records asked for at once when restoring: measured above 300,000 a second."""
 REBUILD_PATIENCE = 600.0
@@ -61,7 +64,31 @@ class Store:
         self._writer.produce(self._topics.state, self._number, changes.state, deadline)
         crash_point("after-produce")
         self._writer.flush(deadline)
-        self._writer.commit(deadline)
+        if not self._writer.commit(deadline):
+            self._renew(changes.state[-1])
+
+    def _renew(self, marker: tuple[bytes, bytes | None]) -> None:
+        """Become the partition's writer anew, if nobody else has become it: the last that was written is still this marker."""
+        tell(logger, logging.INFO, "An answer to a commit was lost: took the partition anew.", partition=self._number)
+        self._writer.close()
+        self._writer.fence()
+        if self._last() != marker:
+            raise FencedError(f"partition {self._number}: another worker has taken it meanwhile")
+
+    def _last(self) -> tuple[bytes | None, bytes | None]:
+        """Return the last record of the state."""
+        place = TopicPartition(self._topics.state, self._number, max(0, self.written() - 2))  # behind it is the commit
+        consumer = reader(self._settings, self._settings.worker.application_id)
+        try:
+            consumer.assign([place])
+            for message in consumer.consume(1, self._patience):
+                if message.error() is None:
+                    return message.key(), message.value()
+        except KafkaException as error:
+            raise RestartError(f"partition {self._number}: its state cannot be read: {error.args[0].str()}") from None
+        finally:
+            consumer.close()
+        return None, None
 
     def close(self) -> None:
         """Let go of the producer without waiting for anything."""
@@ -83,13 +110,13 @@ class Store:
 
 
 def transactional_id(settings: Settings, number: int) -> str:
-    """Return the id that makes the writers of one partition exclude each other."""
-    return f"{settings.worker.application_id}-{number}"
+    """Return the id that makes the writers of one partition exclude each other, those of another deployment included."""
+    return f"{settings.kafka.prefix}-{number}"
 
 
 def rebuild_writer(settings: Settings) -> Writer:
     """Return the writer of a rebuild, which writes to all partitions; to fence it ends what another one has not committed."""
-    return Writer(settings, f"{settings.worker.application_id}-rebuild", "rebuild", REBUILD_PATIENCE)
+    return Writer(settings, f"{settings.kafka.prefix}-rebuild", "rebuild", REBUILD_PATIENCE)
 
 
 def reader(settings: Settings, group: str) -> Consumer:

@@ -36,6 +36,7 @@ from streams.replay.journal import frames
 from streams.settings import Settings
 from streams.worker.crashes import crash_point
 from streams.worker.ends import Ends
+from streams.worker.marker import signed
 from streams.worker.store import REBUILD_PATIENCE, Store, end_rebuild, read_committed, rebuild_writer
 from streams.worker.writer import Writer
 
@@ -138,7 +139,7 @@ def _changes(settings: Settings, number: int, journal: Path, mark: Rebuilt) -> C
     figures += sorted(kpis.items(), key=lambda record: record[0] == PARTITION)
     records: Records = [(key, None) for key in old_state if key not in state]
     records += sorted(state.items(), key=lambda record: record[0] == MARKER)
-    return Changes(records, figures)
+    return Changes(signed(records, settings) if MARKER in state else records, figures)
 
 
 def _known(settings: Settings, number: int) -> tuple[dict[bytes, None], dict[bytes, None]]:

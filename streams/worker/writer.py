@@ -7,6 +7,7 @@ goes on trying within the transaction's timeout.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -24,6 +25,24 @@ _ABORTING: Final = 10.0
 """Seconds to wait for the broker when something has gone wrong already."""
 
 
+_TOLD: Final = 6
+"""The level from which on librdkafka's log tells of connections that were lost and requests without an answer; nothing else of it does."""
+_COORDINATOR: Final = "TxnCoordinator"
+
+
+class _Listener(logging.Handler):
+    """Hears of trouble with the broker that ends transactions."""
+
+    def __init__(self, trouble: Callable[[], None]) -> None:
+        super().__init__()
+        self._trouble = trouble
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of a record that names it."""
+        if _COORDINATOR in record.getMessage():
+            self._trouble()
+
+
 class Writer:
     """The producer of a transactional id. Its methods block: call them in a thread, one at a time.
 
@@ -32,12 +51,18 @@ class Writer:
 
     def __init__(self, settings: Settings, transactional_id: str, name: str, patience: float) -> None:
         self._settings, self._id, self._name, self._patience = settings, transactional_id, name, patience
+        self._answer = max(1.0, min(30.0, patience / 3))
+        """Seconds in which the broker has to answer; after them the client asks again."""
         self._failed: list[KafkaError] = []
+        self._shaken = False
+        self._log = logging.Logger(transactional_id)  # noqa: LOG001 - outside the tree: what fails is told by our own log, once
+        self._log.addHandler(_Listener(self._on_coordinator))
         self._producer: Producer | None = None
 
     def fence(self) -> None:
-        """Become the only one with this id; whoever was it before can commit nothing more."""
-        self._producer = Producer(self._configuration())
+        """Become the only one with this id; whoever was it before can commit nothing more, and nothing that it asked for can happen late."""
+        self._shaken = False
+        self._producer = Producer(self._configuration(), logger=self._log)
         # An open transaction of the old owner may take its timeout; the watchdog must not be faster than our own error.
         patience = min(2 * self._patience, 0.9 * self._settings.worker.progress_timeout)
         deadline = time.monotonic() + patience
@@ -85,11 +110,19 @@ class Writer:
             raise FencedError(f"{self._name}: cannot write its transaction: {error.__cause__ or error}") from error
         return left
 
-    def commit(self, deadline: float) -> None:
-        """Commit what was written."""
+    def commit(self, deadline: float) -> bool:
+        """Commit what was written; return False when it may be asked for once more later, by a request that is still on its way.
+
+        librdkafka asks again where a connection was lost or an answer did not come. Once the broker has committed, the earlier request changes
+        nothing, but when it comes while the next transaction is open, it commits what there is of that one. So `fence` again before beginning it.
+        """
         crash_point("before-commit")
+        began = time.monotonic()
         self._until(deadline, "commit", self._open().commit_transaction)
+        in_time = time.monotonic() - began < self._answer
         crash_point("after-commit")
+        self._open().poll(0)  # what became of connections is told here
+        return in_time and not self._shaken
 
     def abort(self) -> None:
         """Take back what was written, if the broker still lets us; else it does so when the transaction has timed out."""
@@ -104,8 +137,7 @@ class Writer:
 
     def _configuration(self) -> dict[str, object]:
         # request timeout < transaction timeout < session timeout and alarms (settings check the latter).
-        patience = int(self._patience * 1000)
-        answer = max(1_000, min(30_000, patience // 3))
+        patience, answer = int(self._patience * 1000), int(self._answer * 1000)
         return confluent(
             self._settings.kafka,
             client_id=self._id,
@@ -121,11 +153,14 @@ class Writer:
             queue_buffering_max_messages=1_000_000,
             queue_buffering_max_kbytes=256 * 1024,
             message_max_bytes=10_000_000,  # the topic's own limit decides; ours must not be lower
-        ) | {"delivery.report.only.error": True, "on_delivery": self._on_failure}
+        ) | {"log_level": _TOLD, "delivery.report.only.error": True, "on_delivery": self._on_failure}
 
     def _on_failure(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
             self._failed.append(error)
+
+    def _on_coordinator(self) -> None:
+        self._shaken = True
 
     def _drain(self, deadline: float) -> None:
         """Wait until the full queue of the producer is sent."""

@@ -93,6 +93,7 @@ def test_fault_10_sigterm_ends_in_its_grace_though_the_broker_is_away(
         assert_exact(broker.bootstrap, own)
 
 
+@pytest.mark.long
 def test_fault_9_a_broker_frozen_for_longer_than_a_transaction(broker: EmbeddedKafka, own: TopicSet, tmp_path: Path):
     """The worker ends with 75 or goes on; it does not hang, and after a restart all is exact."""
     with Watcher(broker.bootstrap, own), WorkerProcess(broker.bootstrap, own.prefix, tmp_path) as worker:

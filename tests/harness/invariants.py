@@ -35,4 +35,5 @@ def assert_invariants(bootstrap: str, topics: TopicSet, bad: Counter[Garbage], p
     assert_exact(bootstrap, topics, policy)
     now = time.time_ns() // 1000
     assert_independent(bootstrap, topics, policy, now, lambda seen: (seen.key, seen.value) in refused)
-    assert letters(bootstrap, topics, bad) == []
+    wrong = letters(bootstrap, topics, bad)
+    assert not wrong, wrong
