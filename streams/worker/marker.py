@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import time
+from typing import Final, NamedTuple
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from msgspec.structs import replace
 
 from streams.broker.topics import TopicSet
@@ -14,6 +15,10 @@ from streams.errors import ConfigurationError, RestartError, StateError
 from streams.settings import Settings
 from streams.worker.store import reader
 
+_SOON: Final = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+)
+_AGAIN: Final = 0.2
 CURE = "stop the workers and run `centralita rebuild`, which makes the state anew from the first event kept"
 
 
@@ -55,7 +60,7 @@ def look(settings: Settings, number: int) -> Input:
     timeout = settings.worker.progress_timeout
     try:
         start, end = consumer.get_watermark_offsets(place, timeout=timeout)
-        committed = consumer.committed([place], timeout=timeout)[0].offset
+        committed = _committed(consumer, place, time.monotonic() + timeout)
     except KafkaException as error:
         raise RestartError(
             f"partition {number}: the input's offsets are not to be had: {error.args[0].str()}"
@@ -63,6 +68,19 @@ def look(settings: Settings, number: int) -> Input:
     finally:
         consumer.close()
     return Input(start, end, committed if committed >= 0 else None)
+
+
+def _committed(consumer: Consumer, place: TopicPartition, deadline: float) -> int:
+    """Return the group's offset; a broker that has just started, or begins to keep offsets, does not know it at once."""
+    while True:
+        try:
+            offset: int = consumer.committed([place], timeout=max(0.1, deadline - time.monotonic()))[0].offset
+        except KafkaException as error:
+            if error.args[0].code() not in _SOON or time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return offset
 
 
 def begin(number: int, marker: int | None, found: Input) -> int:
