@@ -168,11 +168,19 @@ class Owner:
             await asyncio.sleep(max(0.0, began + interval - time.monotonic()))
 
     async def _commit(self, owned: Owned) -> None:
+        commit = asyncio.ensure_future(owned.commit())
+        commit.add_done_callback(_heard)  # it goes on when this is cancelled, as the process ends for another reason
         try:
-            await asyncio.shield(owned.commit())
+            await asyncio.shield(commit)
         except Exception as error:  # noqa: BLE001 - a commit task that ended without a word would only look like a stall
             self._fail(error)
         self._room.set()
+
+
+def _heard(commit: asyncio.Future[bool]) -> None:
+    """Look at how a commit ended, or asyncio would tell of it as of an error that nobody knows."""
+    if not commit.cancelled():
+        commit.exception()
 
 
 def commit_interval(wanted: float, behind: float) -> float:
