@@ -32,13 +32,13 @@ def signed(state: Records, settings: Settings) -> Records:
 
 
 def refuse_foreign(settings: Settings, number: int, writer: str | None) -> None:
-    """Raise `ConfigurationError` when the state is that of a deployment with another name.
+    """Raise `ConfigurationError` when the state is that of a deployment with another name; one without a name is anybody's.
 
     Both would count the same events into the same topics; since transactional ids are of the topics, they end each other's
     transactions, so that no figure is wrong, but neither would get far.
     """
     own = settings.worker.application_id
-    if writer not in {None, own}:
+    if writer and writer != own:
         raise ConfigurationError(
             f"worker.application_id: seen {own!r}, but the state of partition {number} is written by {writer!r}: give this deployment topics "
             "of its own (kafka.prefix); if it was renamed, stop the workers and run `centralita rebuild`"

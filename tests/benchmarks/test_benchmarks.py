@@ -46,7 +46,7 @@ def test_memory_is_told_apart_in_contacts_and_panes():
 @pytest.mark.kafka
 def test_the_worker_is_timed_without_peers(broker):
     """Its rate and processor time are told."""
-    found = figures(stream.measure(events=20_000, repeat=1, names=[], seconds=40))
+    found = figures(stream.measure(events=60_000, repeat=1, names=[], seconds=40))
     assert found[f"{stream.OURS}: events"] > 0
 
 

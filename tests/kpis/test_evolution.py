@@ -224,13 +224,16 @@ def test_sales_in_two_currencies_have_no_difference():
     """Where a queue sold for euros and then for dollars; and euros have a difference, with an interval when enough days had some."""
     days = [(2, day, 100 + day) for day in range(1, 9)] + [(3, day, 120 - day) for day in range(1, 9)]
     sold = [
-        SaleClosed(id=f"{currency}{month}{day}", time=local(2026, month, day, 9) / SECOND, contact_id=of, amount=Decimal(amount), currency=currency)
+        SaleClosed(id=f"{currency}{month}{day}", time=local(2026, month, day, 9) / SECOND, contact_id=f"{of}{month}", amount=Decimal(amount), currency=currency)
         for month, day, amount in days
         for of, currency in (("e", "EUR"), ("d", "EUR" if month == 2 else "USD"))
     ]  # fmt: skip
-    began = after(local(2026, 2, 1, 8))
-    entered = [event("queued", began, "e", queue="euros"), event("queued", began, "d", queue="dollars")]
-    told = read(POLICY, [[*entered, *in_order(sold)]])
+    entered = [
+        event("queued", after(local(2026, month, 1, 8)), f"{of}{month}", queue=queue)
+        for month in (2, 3)
+        for of, queue in (("e", "euros"), ("d", "dollars"))
+    ]
+    told = read(POLICY, [in_order([*entered, *sold])])
     of = periods("month", local(2026, 3, 15), "Europe/Madrid")
     found = {one.queue: one.previous for one in evolution(told, Query(0, 0, by="queue"), of, ["sales_amount"])}
     assert (found["euros"].difference, found["euros"].noise) == (88, True)

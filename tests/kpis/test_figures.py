@@ -178,10 +178,13 @@ def test_quarters_of_breakdowns_are_kept_for_less_long(both: tuple[Figures, Figu
 
 
 def test_histograms_are_what_their_quarters_make(both: tuple[Figures, Figures]) -> None:
-    """Those of the waits."""
-    found, expected = (figures.histograms(Query(*EVER), "wait_answered") for figures in both)
+    """All of every queue, and the measures with them."""
+    found, expected = (
+        {place: (total.bundle, total.counts) for place, total in figures.places(Query(*EVER)).items()}
+        for figures in both
+    )
     assert found == expected
-    assert all(histogram.counts for histogram in found)
+    assert all(counts["wait_answered"] for _, counts in found.values())
 
 
 # Who waited
