@@ -85,7 +85,7 @@ class Card {
     }
     mark(this.value, "data-value", this.unknown ? null : value);
     write(this.value, this.unknown ? "--" : text);
-    mark(this.value, "data-long", this.value.textContent.length > 6);
+    mark(this.value, "data-long", this.value.textContent.length > 5);
     write(this.detail, this.unknown ? "" : detail);
     write(this.target, goal ? targetText(goal) : "");
   }
