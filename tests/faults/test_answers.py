@@ -81,7 +81,7 @@ def test_fault_7_a_commit_comes_when_another_transaction_is_open(
         proxy.hold(2, 5.0)
         wait_until(lambda: proxy.held >= 2, 30, "nothing was held back")
         assert worker.running, worker.tail()
-        proxy.hold(1_000, 9.0)
+        proxy.hold(1_000, 20.0)
         assert worker.exit_code() == 75
         held = proxy.held
         proxy.hold(0, 0.0)
