@@ -34,6 +34,10 @@ class Interval(NamedTuple):
         return self.low <= 0 <= self.high
 
 
+Estimate = tuple[float, Interval]
+"""A value and its interval."""
+
+
 def wilson(top: float, bottom: float) -> Interval:
     """Return the interval of a proportion (Wilson 1927); ``bottom`` is above 0.
 
@@ -93,8 +97,7 @@ def of_quotients(now: Iterable[Pair], before: Iterable[Pair]) -> Interval | None
     A ratio of what clusters hold (Cochran 1977, 2.11): what single contacts hold need not be known, and that those of one piece resemble each other is in
     it. None with fewer than five pieces of either.
     """
-    first, second = _quotient(now), _quotient(before)
-    return None if first is None or second is None else _of_both(*first, *second)
+    return _difference(_quotient(now), _quotient(before))
 
 
 def of_amounts(now: Iterable[Pair], before: Iterable[Pair]) -> Interval | None:
@@ -102,8 +105,7 @@ def of_amounts(now: Iterable[Pair], before: Iterable[Pair]) -> Interval | None:
 
     Both how many come and how much each is vary (compound Poisson): the variance is n m^2 + n s^2, the mean m and what it leaves in the pieces from all.
     """
-    first, second = _amount(now), _amount(before)
-    return None if first is None or second is None else _of_both(*first, *second)
+    return _difference(_amount(now), _amount(before))
 
 
 def of_rates(now: Pair, before: Pair) -> Interval:
@@ -121,32 +123,45 @@ def of_rates(now: Pair, before: Pair) -> Interval:
 
 def of_quantiles(q: float, now: Mapping[int, int], before: Mapping[int, int]) -> Interval | None:
     """Return the interval of a difference of two ``q``-quantiles, from the ranks that bound each (David and Nagaraja 2003, 7.1)."""
-    first, second = _quantile(now, q), _quantile(before, q)
-    return None if first is None or second is None else _of_both(*first, *second)
+    return _difference(_quantile(now, q), _quantile(before, q))
 
 
-def _quotient(pairs: Iterable[Pair]) -> tuple[float, Interval] | None:
+def _quotient(pairs: Iterable[Pair]) -> Estimate | None:
     """Return a quotient of sums and its interval."""
-    known = [pair for pair in pairs if pair[1] > 0]
-    if len(known) < _FEWEST:
+    found = _pieces(pairs)
+    return None if found is None else _around(found.top / found.bottom, found.student * sqrt(found.left) / found.bottom)
+
+
+def _amount(pairs: Iterable[Pair]) -> Estimate | None:
+    """Return a sum of amounts and its interval."""
+    found = _pieces(pairs)
+    if found is None:
         return None
-    top, bottom = (sum(parts) for parts in zip(*known, strict=True))
-    value = top / bottom
-    left = sum((above - value * below) ** 2 for above, below in known)
-    half = _student(len(known) - 1) * sqrt(left * len(known) / (len(known) - 1)) / bottom
+    return _around(found.top, found.student * sqrt(found.top * found.top / found.bottom + found.left))
+
+
+def _around(value: float, half: float) -> Estimate:
     return value, Interval(value - half, value + half)
 
 
-def _amount(pairs: Iterable[Pair]) -> tuple[float, Interval] | None:
-    """Return a sum of amounts and its interval."""
+class _Pieces(NamedTuple):
+    """Both sums of pieces, what their quotient leaves in all of them (a sum of squares), and Student's quantile for so many."""
+
+    top: float
+    bottom: float
+    left: float
+    student: float
+
+
+def _pieces(pairs: Iterable[Pair]) -> _Pieces | None:
+    """Return what pieces tell, None where there are too few."""
     known = [pair for pair in pairs if pair[1] > 0]
-    if len(known) < _FEWEST:
+    many = len(known)
+    if many < _FEWEST:
         return None
-    top, many = (sum(parts) for parts in zip(*known, strict=True))
-    mean = top / many
-    left = sum((amount - mean * number) ** 2 for amount, number in known)
-    half = _student(len(known) - 1) * sqrt(many * mean * mean + left * len(known) / (len(known) - 1))
-    return top, Interval(top - half, top + half)
+    top, bottom = (sum(parts) for parts in zip(*known, strict=True))
+    left = sum((above - top / bottom * below) ** 2 for above, below in known) * many / (many - 1)
+    return _Pieces(top, bottom, left, _student(many - 1))
 
 
 def _student(freedom: int) -> float:
@@ -164,7 +179,7 @@ def _student(freedom: int) -> float:
     )
 
 
-def _scored(promoters: float, detractors: float, answers: float) -> tuple[float, Interval]:
+def _scored(promoters: float, detractors: float, answers: float) -> Estimate:
     """Return a net promoter score and its interval, which holds it."""
     score = 100 * (promoters - detractors) / answers
     each, many = 0.75, answers + 3
@@ -172,6 +187,11 @@ def _scored(promoters: float, detractors: float, answers: float) -> tuple[float,
     variance = (100 * 100 * (promoters + detractors + 2 * each) / many - center * center) / many
     half = Z * sqrt(variance)
     return score, Interval(max(-100.0, min(score, center - half)), min(100.0, max(score, center + half)))
+
+
+def _difference(now: Estimate | None, before: Estimate | None) -> Interval | None:
+    """Return the interval of a difference, None where either is not known."""
+    return None if now is None or before is None else _of_both(*now, *before)
 
 
 def _of_both(now: float, of_now: Interval, before: float, of_before: Interval) -> Interval:
@@ -193,7 +213,7 @@ def _mean(counts: Mapping[int, int]) -> tuple[float, float] | None:
     return mean, spread / (size - 1) / size
 
 
-def _quantile(counts: Mapping[int, int], q: float) -> tuple[float, Interval] | None:
+def _quantile(counts: Mapping[int, int], q: float) -> Estimate | None:
     ranks = Ranks(counts)
     size = len(ranks)
     if size < 2:
