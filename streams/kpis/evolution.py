@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Final, Literal, NamedTuple, get_args
 
 from msgspec import Struct
@@ -89,15 +90,10 @@ class Periods(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The rows of a span, and what they are made of, by pieces of it; nothing where nothing is kept."""
+    """What the rows of a span are made of; nothing where nothing is kept."""
 
     span: Span
-    rows: dict[Group, Row]
-    clusters: Mapping[Group, list[Total]]
-
-    def of(self, group: Group) -> _Sample:
-        """Return what a row is made of."""
-        return _Sample(self.rows[group], self.clusters.get(group, []))
+    samples: dict[Group, _Sample]
 
 
 class _Sample:
@@ -106,7 +102,17 @@ class _Sample:
     def __init__(self, row: Row, pieces: Sequence[Total]) -> None:
         self.row = row
         self._pieces = pieces
-        self._sums = [unpack(total.bundle) for total in pieces]
+
+    @cached_property
+    def _sums(self) -> list[dict[str, int]]:
+        return [unpack(total.bundle) for total in self._pieces]
+
+    @cached_property
+    def _whole(self) -> Total:
+        whole = Total()
+        for total in self._pieces:
+            whole.add(total)
+        return whole
 
     def figure(self, kpi: Kpi) -> Figure:
         """Return the value of a KPI, with its parts."""
@@ -124,10 +130,7 @@ class _Sample:
 
     def counts(self, names: tuple[str, ...]) -> Mapping[int, int]:
         """Return the sum of histograms."""
-        whole = Total()
-        for total in self._pieces:
-            whole.count({name: total.counts[name] for name in names if name in total.counts})
-        return merged(whole.counts, names)
+        return merged(self._whole.counts, names)
 
     def sum(self, measure: str) -> int:
         """Return a measure."""
@@ -176,7 +179,7 @@ def evolution(figures: Figures, query: Query, of: Periods, kpis: Collection[str]
     Raises InputError when nothing is known of the period itself.
     """
     now, previous = _known(figures, query, of.now), _known(figures, query, of.previous)
-    if not now.rows:
+    if not now.samples:
         message = f"at: expected a time in a period whose first day is known, and not in that from {' to '.join(map(rfc3339, of.now))}"
         raise InputError(message)
     year_before = None if of.year_before is None else _known(figures, query, of.year_before)
@@ -189,11 +192,12 @@ def evolution(figures: Figures, query: Query, of: Periods, kpis: Collection[str]
             row.value,
             row.start,
             row.end,
-            row.kpis[kpi.id],
-            _compared(kpi, group, now, previous),
-            None if year_before is None else _compared(kpi, group, now, year_before),
+            sample.figure(kpi),
+            _compared(kpi, group, sample, previous),
+            None if year_before is None else _compared(kpi, group, sample, year_before),
         )
-        for group, row in now.rows.items()
+        for group, sample in now.samples.items()
+        for row in (sample.row,)
         for kpi in _wanted(kpis, row)
     ]
 
@@ -224,20 +228,21 @@ def _known(figures: Figures, query: Query, span: Span) -> _Known:
     begin, end = span
     first = figures.first_us
     if first is None or begin + DAY <= first:  # what was before the first event nobody knows: it is not 0
-        return _Known(span, {}, {})
+        return _Known(span, {})
     asked = query._replace(start_us=begin, end_us=end, every="all")
     try:
         rows = {(row.channel, row.queue, row.breakdown, row.value): row for row in figures.rows(asked)}
-        return _Known(span, rows, figures.clusters(asked, max(INTERVAL, (end - begin) // _PIECES)))
+        clusters = figures.clusters(asked, max(INTERVAL, (end - begin) // _PIECES))
     except InputError:  # begins before what is kept
-        return _Known(span, {}, {})
+        return _Known(span, {})
+    return _Known(span, {group: _Sample(row, clusters.get(group, [])) for group, row in rows.items()})
 
 
-def _compared(kpi: Kpi, group: Group, now: _Known, then: _Known) -> Compared:
+def _compared(kpi: Kpi, group: Group, sample: _Sample, then: _Known) -> Compared:
     start, end = rfc3339(then.span[0]), rfc3339(then.span[1])
-    if group not in then.rows:
+    earlier = then.samples.get(group)
+    if earlier is None:
         return Compared(start, end, None)
-    sample, earlier = now.of(group), then.of(group)
     figure, before = sample.figure(kpi), earlier.figure(kpi)
     if figure.value is None or before.value is None or not _comparable(kpi, figure, before):
         return Compared(start, end, before)
