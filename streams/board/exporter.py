@@ -26,10 +26,9 @@ from streams.board import metrics
 from streams.board.exposition import Labels
 from streams.board.levels import ACTION, ATTENTION, goals
 from streams.board.view import View
-from streams.engine.facts import PRESENT
 from streams.engine.histogram import bucket, upper
 from streams.engine.measures import SHIFT
-from streams.engine.policy import SECOND, Policy, QueuePolicy
+from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
 from streams.kpis.evaluate import merged
 from streams.kpis.figures import Figures, Query
@@ -210,7 +209,7 @@ def limits(places: Iterable[tuple[str, str]], policy: Policy) -> Iterator[Metric
     for channel, queue in places:
         labels, own = place_labels(channel, queue), policy.of(queue)
         target.add_metric(labels, own.target)
-        threshold.add_metric(labels, _threshold(own, channel))
+        threshold.add_metric(labels, own.threshold_in(channel) / SECOND)
         short.add_metric(labels, own.short_abandon / SECOND)
     yield from (target, threshold, short)
 
@@ -224,16 +223,11 @@ def durations(found: Mapping[str, Mapping[tuple[str, str], Total]], policy: Poli
                 if histogram.has(channel):
                     ends = {float(bound) for bound in histogram.bounds}
                     if histogram.by_threshold:
-                        ends.add(_threshold(policy.of(queue), channel))
+                        ends.add(policy.of(queue).threshold_in(channel) / SECOND)
                     buckets = cumulative(merged(total.counts, histogram.counts), ends)
                     took = sum(total.bundle >> SHIFT[name] & _SUM for name in histogram.sums) / SECOND
                     family.add_metric([*place_labels(channel, queue), window], buckets, gsum_value=took)
         yield family
-
-
-def _threshold(limits: QueuePolicy, channel: str) -> float:
-    """Return the T of a channel, seconds."""
-    return (limits.threshold if channel in PRESENT else limits.ticket_threshold) / SECOND
 
 
 def of_no_queue(rows: list[Row]) -> Row:

@@ -6,7 +6,7 @@ Facts are noted as they come and evaluated once per contact, when the time advan
 from __future__ import annotations
 
 from streams.engine.contacts import FEW, UNKNOWN, Contact
-from streams.engine.credits import Credits, lost, patience, threshold
+from streams.engine.credits import Credits, lost, patience
 from streams.engine.customer import Customer
 from streams.engine.customers import Customers, load
 from streams.engine.facts import Fact
@@ -214,6 +214,6 @@ class Contributions:
         if waiting is not None and visit is not None:
             limits = self._policy.of(visit.queue)
             self.waiting.begin(name, *waiting)
-            self._timers.set(visit.start + threshold(visit, limits), name)
+            self._timers.set(visit.start + limits.threshold_in(visit.channel), name)
             self._timers.set(visit.start + patience(visit, limits), name)
         contact.waiting = waiting

@@ -17,7 +17,7 @@ from streams.engine.marks import Credit, Giver
 from streams.engine.measures import ONE, SHIFT
 from streams.engine.policy import QueuePolicy
 
-__all__ = ["Credit", "Credits", "lost", "patience", "threshold"]
+__all__ = ["Credit", "Credits", "lost", "patience"]
 
 _ENTERED: Final = ONE["entered"]
 _WITHIN: Final = {CONNECTED: ONE["answered_within"], LEFT: ONE["abandoned_within"]}
@@ -122,16 +122,16 @@ class Credits(Giver):
         self.group(visit)
         if outcome == WAITING:
             if not lost(visit, limits, as_of):
-                reached = _REACHED if as_of > visit.start + threshold(visit, limits) else 0
+                reached = _REACHED if as_of > visit.start + limits.threshold_in(visit.channel) else 0
                 return [(visit.start, visit.group, _ENTERED + reached, None)]
-            return _flowed_out(visit, visit.start + patience(visit, limits), threshold(visit, limits))
+            return _flowed_out(visit, visit.start + patience(visit, limits), limits.threshold_in(visit.channel))
         if outcome == MOVED_ON:
             decided = min(decided, visit.start + patience(visit, limits))
         if outcome not in _EVENT:
-            visit.given = _flowed_out(visit, decided, threshold(visit, limits))
+            visit.given = _flowed_out(visit, decided, limits.threshold_in(visit.channel))
             return visit.given
         wait = decided - visit.start
-        cohort = _ENTERED + _decided(outcome, wait, threshold(visit, limits), limits.short_abandon)
+        cohort = _ENTERED + _decided(outcome, wait, limits.threshold_in(visit.channel), limits.short_abandon)
         event = _EVENT[outcome] + (wait << _WAIT[outcome])
         code = _HISTOGRAM[outcome] + bucket(wait)
         place = self.place(visit, visit.agent, visit.level) if outcome == CONNECTED else visit.group
@@ -198,11 +198,6 @@ def _join(given: list[Credit], at: int, time: int, place: int, bundle: int) -> N
 def patience(visit: Visit, limits: QueuePolicy) -> int:
     """Return for how long a visit may wait before its end must have been lost, microseconds."""
     return limits.maximum_ticket_age if visit.is_ticket else limits.maximum_wait
-
-
-def threshold(visit: Visit, limits: QueuePolicy) -> int:
-    """Return the threshold T of the service level of a visit, microseconds."""
-    return limits.ticket_threshold if visit.is_ticket else limits.threshold
 
 
 def lost(visit: Visit, limits: QueuePolicy, as_of: int) -> bool:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from streams.engine.business_hours import BusinessHours, Calendar
+from streams.engine.facts import PRESENT
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -38,6 +39,10 @@ class QueuePolicy(Struct, frozen=True, kw_only=True):
     """None is always open."""
     channels: tuple[str, ...] = ("call",)
     """Those in which the queue is shown before anything happened in it."""
+
+    def threshold_in(self, channel: str) -> int:
+        """Return the threshold T of the service level in a channel, microseconds."""
+        return self.threshold if channel in PRESENT else self.ticket_threshold
 
 
 def quarters(begin: int, end: int) -> Iterator[tuple[int, int]]:
