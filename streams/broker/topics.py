@@ -7,11 +7,11 @@ number. Too short a retention, a topic that is not compacted or partitions added
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.errors import BrokerError, TopicError
 from streams.kafka import kafka_python, unreachable
@@ -24,6 +24,8 @@ PREFIX = "contact-center"
 PARTITIONS = 4
 RETENTION = timedelta(days=35)
 MOST_REPLICAS = 3
+INSYNC = {"min.insync.replicas": "2"}
+"""Of topics with three replicas: what was acknowledged is on two machines. Kafka asks for one, and the loss of that one loses events."""
 MENDING_SECONDS = 5.0
 DAY_MS = str(24 * 3600 * 1000)
 
@@ -36,7 +38,7 @@ _COMPACTED = {
     "delete.retention.ms": DAY_MS,
     "max.message.bytes": str(8 * 1024 * 1024),
 }
-AT_LEAST = frozenset({"retention.ms", "delete.retention.ms", "max.message.bytes"})
+AT_LEAST = frozenset({"retention.ms", "delete.retention.ms", "max.message.bytes", *INSYNC})
 # How often the log is cleaned changes how long a restore takes, not what is counted.
 FREE = frozenset({"min.cleanable.dirty.ratio", "segment.bytes", "segment.ms"})
 
@@ -47,6 +49,17 @@ class Topic:
 
     name: str
     config: Mapping[str, str]
+
+    def replicated(self, replicas: int) -> dict[str, str]:
+        """Return the configuration with what so many replicas ask for."""
+        return {**self.config, **(INSYNC if replicas >= MOST_REPLICAS else {})}
+
+
+class Shape(NamedTuple):
+    """How many partitions a topic has, and on how many brokers each of them is."""
+
+    partitions: int
+    replicas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +119,9 @@ class TopicSet:
         existing = _described(admin, self.names)
         missing = [topic for topic in self.topics if topic.name not in existing]
         if missing:
-            count = partitions or max(existing.values(), default=PARTITIONS)
+            count = partitions or max((shape.partitions for shape in existing.values()), default=PARTITIONS)
             replicas = replication or min(MOST_REPLICAS, len(admin.describe_cluster()["brokers"]))
-            new = [NewTopic(t.name, count, replicas, topic_configs=dict(t.config)) for t in missing]
+            new = [NewTopic(t.name, count, replicas, topic_configs=t.replicated(replicas)) for t in missing]
             admin.create_topics(new, wait_for_metadata=True)
         return [topic.name for topic in missing]
 
@@ -118,15 +131,15 @@ class TopicSet:
         `partitions` is the number that the topics should have, and `free` are the settings that may have any value,
         as far as that matters to the caller.
         """
-        counts = _described(admin, self.names)
-        configs = _configs(admin, counts)
+        shapes = _described(admin, self.names)
+        configs = _configs(admin, shapes)
         problems = [
-            f"{name} is missing: create it with `centralita topics`" for name in self.names if name not in counts
+            f"{name} is missing: create it with `centralita topics`" for name in self.names if name not in shapes
         ]
-        problems += _unequal(counts, partitions)
+        problems += _unequal({name: shape.partitions for name, shape in shapes.items()}, partitions)
         problems += [
             f"{name} has {key}={seen}, expected {_expectation(key, wanted)}: `centralita topics --mend` sets it"
-            for name, key, seen, wanted in self._harmful(configs, free)
+            for name, key, seen, wanted in self._harmful(shapes, configs, free)
         ]
         return problems
 
@@ -134,31 +147,33 @@ class TopicSet:
         """Correct the settings of existing topics that do harm, wait until they hold, and return what was set."""
         from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
 
-        names = list(_described(admin, self.names))
-        done = [(name, key, wanted) for name, key, _, wanted in self._harmful(_configs(admin, names), FREE)]
+        shapes = _described(admin, self.names)
+        done = [(name, key, wanted) for name, key, _, wanted in self._harmful(shapes, _configs(admin, shapes), FREE)]
         for name, key, wanted in done:
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {key: wanted})])
         deadline = time.monotonic() + MENDING_SECONDS
-        while list(self._harmful(_configs(admin, names), FREE)) and time.monotonic() < deadline:
+        while list(self._harmful(shapes, _configs(admin, shapes), FREE)) and time.monotonic() < deadline:
             time.sleep(0.05)
         return [f"{name}: {key}={wanted}" for name, key, wanted in done]
 
     def _harmful(
-        self, configs: Mapping[str, Mapping[str, str]], free: Collection[str]
+        self, shapes: Mapping[str, Shape], configs: Mapping[str, Mapping[str, str]], free: Collection[str]
     ) -> Iterator[tuple[str, str, str, str]]:
         """Yield topic, key, value seen and value expected."""
         for topic in self.topics:
-            for key, wanted in topic.config.items():
-                seen = configs[topic.name].get(key, "unknown") if topic.name in configs else wanted
+            if topic.name not in shapes:
+                continue
+            for key, wanted in topic.replicated(shapes[topic.name].replicas).items():
+                seen = configs[topic.name].get(key, "unknown")
                 if key not in free and not _suffices(key, seen, wanted):
                     yield topic.name, key, seen, wanted
 
     def partitions(self, admin: KafkaAdminClient) -> int:
         """Return the number of partitions of the events; raise TopicError when the topic is missing."""
-        counts = _described(admin, [self.events])
-        if not counts:
+        shapes = _described(admin, [self.events])
+        if not shapes:
             raise TopicError(f"{self.events} is missing: create it with `centralita topics`")
-        return counts[self.events]
+        return shapes[self.events].partitions
 
 
 def _deleted_after(retention: timedelta) -> dict[str, str]:
@@ -184,10 +199,14 @@ def admin_client(kafka: KafkaSettings | str, **options: Any) -> Iterator[KafkaAd
         client.close()
 
 
-def _described(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
-    """Return the number of partitions of those that exist."""
+def _described(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Shape]:
+    """Return the shapes of those that exist."""
     found = admin.describe_topics(list(names))
-    return {topic["name"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
+    return {topic["name"]: _shape(topic["partitions"]) for topic in found if not topic["error_code"]}
+
+
+def _shape(partitions: Sequence[Mapping[str, Any]]) -> Shape:
+    return Shape(len(partitions), min(len(one["replica_nodes"]) for one in partitions))
 
 
 def _configs(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:

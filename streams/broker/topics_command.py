@@ -11,7 +11,9 @@ from streams.settings import Settings
 
 @click.command
 @click.option("--partitions", type=click.IntRange(1), help=f"Of each topic, final; default {PARTITIONS}.")
-@click.option("--replication", type=click.IntRange(1), help="Replicas; default 3, or as many as there are brokers.")
+@click.option(
+    "--replication", type=click.IntRange(1), help="Replicas, final; default 3, or as many as there are brokers."
+)
 @click.option(
     "--retention", type=click.IntRange(1), default=RETENTION.days, show_default=True, help="Days that events are kept."
 )

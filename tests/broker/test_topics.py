@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from streams.broker.topics import TopicSet, admin_client
+from streams.broker.topics import FREE, Shape, TopicSet, admin_client
 from streams.broker.topics_command import command
 from streams.errors import BrokerError, TopicError
 from streams.settings import KafkaSettings, Settings
@@ -89,6 +89,15 @@ def test_longer_retention_than_needed_is_accepted(topics, admin):
     """Keeping events for longer does no harm; for less does."""
     assert TopicSet(topics.prefix, timedelta(days=7)).check(admin) == []
     assert "retention.ms" in TopicSet(topics.prefix, timedelta(days=90)).check(admin)[0]
+
+
+def test_three_replicas_have_to_be_two_in_sync():
+    """Kafka asks for one; on a single broker one is all there is."""
+    topics = TopicSet()
+    configs = {topic.name: {**topic.config, "min.insync.replicas": "1"} for topic in topics.topics}
+    three, one = (dict.fromkeys(topics.names, Shape(4, replicas)) for replicas in (3, 1))
+    assert list(topics._harmful(three, configs, FREE)) == [(n, "min.insync.replicas", "1", "2") for n in topics.names]
+    assert list(topics._harmful(one, configs, FREE)) == []
 
 
 def test_the_command_creates_checks_and_reports_by_exit_code(kafka):
