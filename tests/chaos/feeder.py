@@ -36,11 +36,16 @@ class Feeder:
                 "log_level": 0,
             }
         )
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def stop(self) -> None:
+        """Send no more than what is sent."""
+        self._stopped.set()
 
     @property
     def done(self) -> bool:
@@ -52,6 +57,8 @@ class Feeder:
         try:
             for number, item in enumerate(self._items, 1):
                 self._send(item)
+                if self._stopped.is_set():
+                    break
                 if number % PORTION == 0:
                     self._producer.poll(0)
                     time.sleep(max(0.0, began + number / self._rate - time.monotonic()))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -117,12 +117,20 @@ def ends(bootstrap: str, topic: str, isolation: str = "read_committed") -> dict[
     """Return the last stable offset of each partition, or with read_uncommitted the high watermark."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test-reader", "isolation.level": isolation})
     try:
-        return {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
-            for number in partitions(bootstrap, topic)
-        }
+        return {number: _end(consumer, TopicPartition(topic, number)) for number in partitions(bootstrap, topic)}
     finally:
         consumer.close()
+
+
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return consumer.get_watermark_offsets(place, timeout=10)[1]
+        except KafkaException as error:  # a new leader does not know at once how far the others are
+            if error.args[0].code() != KafkaError.OFFSET_NOT_AVAILABLE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def send_to(bootstrap: str, topic: str, records: Iterable[tuple[int, bytes | None, bytes | None]]) -> None:
