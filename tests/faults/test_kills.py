@@ -9,12 +9,11 @@ import pytest
 
 from streams.broker.topics import TopicSet
 from streams.simulate.faults import Faults
-from tests.harness import records
 from tests.harness.exactness import assert_exact, progress, wait_until, wait_until_caught_up
 from tests.harness.invariants import assert_invariants, garbage, send
 from tests.harness.storm import storm
 from tests.harness.watcher import Watcher
-from tests.harness.workers import WorkerProcess
+from tests.harness.workers import WorkerProcess, freeze_in_a_transaction
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -91,15 +90,3 @@ def test_fault_4_a_zombie_with_an_open_transaction_is_fenced(kafka: str, topics:
             wait_until_caught_up(kafka, topics)
             assert_invariants(kafka, topics, garbage(items))
             assert successor.running
-
-
-def freeze_in_a_transaction(kafka: str, topics: TopicSet, worker: WorkerProcess) -> None:
-    """Stop a worker at a moment at which one of its transactions is open."""
-    for _ in range(200):
-        worker.pause()
-        stable, high = (records.ends(kafka, topics.kpis, level) for level in ("read_committed", "read_uncommitted"))
-        if stable != high:
-            return
-        worker.resume()
-        time.sleep(0.03)
-    pytest.fail("no transaction was open in 200 looks")

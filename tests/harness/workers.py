@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -14,7 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+import pytest
+
 from streams.broker.server_properties import free_port
+from streams.broker.topics import TopicSet
+from tests.harness import records
 from tests.harness.exactness import wait_until
 
 QUICK = {
@@ -121,3 +126,22 @@ class WorkerProcess:
     def tail(self, lines: int = 30) -> str:
         """Return the end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def freeze_in_a_transaction(bootstrap: str, topics: TopicSet, worker: WorkerProcess) -> None:
+    """Stop a worker at a moment at which one of its transactions is open, and not about to be ended by what it sent before."""
+    for _ in range(200):
+        worker.pause()
+        if is_open(bootstrap, topics.kpis):
+            time.sleep(0.3)
+            if is_open(bootstrap, topics.kpis):
+                return
+        worker.resume()
+        time.sleep(0.03)
+    pytest.fail("no transaction was open in 200 looks")
+
+
+def is_open(bootstrap: str, topic: str) -> bool:
+    """Whether a transaction is open on a topic."""
+    stable, high = (records.ends(bootstrap, topic, level) for level in ("read_committed", "read_uncommitted"))
+    return stable != high
