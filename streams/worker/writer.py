@@ -11,9 +11,9 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.errors import ConfigurationError, FencedError
 from streams.kafka import confluent
@@ -28,19 +28,20 @@ _ABORTING: Final = 10.0
 _TOLD: Final = 6
 """The level from which on librdkafka's log tells of connections that were lost and requests without an answer; nothing else of it does."""
 _COORDINATOR: Final = "TxnCoordinator"
+BY_KEY: Final = -1
+"""Instead of a partition's number: the one that the key leads to."""
 
 
 class _Listener(logging.Handler):
-    """Hears of trouble with the broker that ends transactions."""
+    """Hears of trouble with brokers."""
 
-    def __init__(self, trouble: Callable[[], None]) -> None:
+    def __init__(self, trouble: Callable[[str], None]) -> None:
         super().__init__()
         self._trouble = trouble
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell of a record that names it."""
-        if _COORDINATOR in record.getMessage():
-            self._trouble()
+        """Tell of it."""
+        self._trouble(record.getMessage())
 
 
 class Writer:
@@ -55,18 +56,20 @@ class Writer:
         """Seconds in which the broker has to answer; after them the client asks again."""
         self._failed: list[KafkaError] = []
         self._shaken = False
+        self._has_offsets = False
         self._log = logging.Logger(transactional_id)  # noqa: LOG001 - outside the tree: what fails is told by our own log, once
-        self._log.addHandler(_Listener(self._on_coordinator))
+        self._log.addHandler(_Listener(self._on_trouble))
         self._producer: Producer | None = None
 
     def fence(self) -> None:
         """Become the only one with this id; whoever was it before can commit nothing more, and nothing that it asked for can happen late."""
-        self._shaken = False
         self._producer = Producer(self._configuration(), logger=self._log)
         # An open transaction of the old owner may take its timeout; the watchdog must not be faster than our own error.
         patience = min(2 * self._patience, 0.9 * self._settings.worker.progress_timeout)
         deadline = time.monotonic() + patience
         self._until(deadline, "start", self._producer.init_transactions)
+        self._producer.poll(0)  # what became of connections until now is told here, and concerns no transaction
+        self._shaken = False
 
     def begin(self) -> None:
         """Begin a transaction."""
@@ -88,18 +91,24 @@ class Writer:
         except KafkaException as error:
             raise self._refused(error.args[0], "write") from None
 
-    def letters(self, topic: str, letters: Sequence[Letter], deadline: float) -> None:
-        """Write dead letters, to the partitions of their keys."""
+    def letters(self, topic: str, letters: Iterable[Letter], deadline: float, number: int = BY_KEY) -> None:
+        """Write records with headers to a partition, or to the partitions of their keys."""
         produce = self._open().produce
         try:
             for letter in letters:
                 try:
-                    produce(topic, letter.value, letter.key, headers=letter.headers)
+                    produce(topic, letter.value, letter.key, number, headers=letter.headers)
                 except BufferError:
                     self._drain(deadline)
-                    produce(topic, letter.value, letter.key, headers=letter.headers)
+                    produce(topic, letter.value, letter.key, number, headers=letter.headers)
         except KafkaException as error:
             raise self._refused(error.args[0], "write") from None
+
+    def offsets(self, places: Sequence[TopicPartition], group: Any, deadline: float) -> None:
+        """Let a group's offsets be part of the transaction; ``group`` is a consumer's ``consumer_group_metadata``."""
+        self._has_offsets = True
+        send = self._open().send_offsets_to_transaction
+        self._until(deadline, "write", lambda seconds: send(list(places), group, seconds))
 
     def flush(self, deadline: float) -> int:
         """Wait until what was written is sent; return how many records are not."""
@@ -114,15 +123,14 @@ class Writer:
         """Commit what was written; return False when it may be asked for once more later, by a request that is still on its way.
 
         librdkafka asks again where a connection was lost or an answer did not come. Once the broker has committed, the earlier request changes
-        nothing, but when it comes while the next transaction is open, it commits what there is of that one. So `fence` again before beginning it.
+        nothing, but when it comes while the next transaction is open, it commits what there is of that one, or puts its own offsets in the
+        place of that one's. So `fence` again before beginning it.
         """
         crash_point("before-commit")
-        began = time.monotonic()
         self._until(deadline, "commit", self._open().commit_transaction)
-        in_time = time.monotonic() - began < self._answer
         crash_point("after-commit")
         self._open().poll(0)  # what became of connections is told here
-        return in_time and not self._shaken
+        return not self._shaken
 
     def abort(self) -> None:
         """Take back what was written, if the broker still lets us; else it does so when the transaction has timed out."""
@@ -159,8 +167,10 @@ class Writer:
         if error is not None:
             self._failed.append(error)
 
-    def _on_coordinator(self) -> None:
-        self._shaken = True
+    def _on_trouble(self, said: str) -> None:
+        # Offsets are sent to the group's broker, by a connection that is named as any other.
+        if self._has_offsets or _COORDINATOR in said:
+            self._shaken = True
 
     def _drain(self, deadline: float) -> None:
         """Wait until the full queue of the producer is sent."""
@@ -169,6 +179,7 @@ class Writer:
 
     def _until(self, deadline: float, what: str, call: Callable[[float], None]) -> None:
         """Call, again while librdkafka says that it may succeed, until the deadline; the rest is one case."""
+        began = time.monotonic()
         while True:
             try:
                 call(max(0.1, min(1.0, deadline - time.monotonic())))
@@ -177,6 +188,7 @@ class Writer:
                 if not cause.retriable() or time.monotonic() >= deadline:
                     raise self._refused(cause, what) from None
             else:
+                self._shaken |= time.monotonic() - began >= self._answer
                 return
 
     def _refused(self, error: KafkaError, what: str) -> ConfigurationError | FencedError:

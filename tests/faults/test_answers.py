@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from schemas.dead_letters import Reason
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.server_properties import HOST, free_port
 from streams.broker.topics import TopicSet, admin_client
+from streams.worker.resending import CHUNK
 from tests.chaos.feeder import Feeder
+from tests.harness import records
+from tests.harness.commands import centralita
 from tests.harness.exactness import wait_until, wait_until_caught_up
 from tests.harness.invariants import assert_invariants, garbage, send
-from tests.harness.proxy import Proxy
-from tests.harness.storm import storm
+from tests.harness.proxy import END_TXN, TXN_OFFSET_COMMIT, Proxy
+from tests.harness.storm import Item, storm
 from tests.harness.watcher import Watcher
 from tests.harness.workers import WorkerProcess
 
@@ -79,14 +83,59 @@ def test_fault_7_a_commit_comes_when_another_transaction_is_open(
         worker.ready()
         feeder.start()
         proxy.hold(2, 5.0)
-        wait_until(lambda: proxy.held >= 2, 30, "nothing was held back")
+        wait_until(lambda: proxy.held[END_TXN] >= 2, 30, "nothing was held back")
         assert worker.running, worker.tail()
         proxy.hold(1_000, 20.0)
         assert worker.exit_code() == 75
-        held = proxy.held
+        held = proxy.held[END_TXN]
         proxy.hold(0, 0.0)
         worker.start().ready()
-        wait_until(lambda: proxy.held > held, 30, "nothing was let through later")
+        wait_until(lambda: proxy.held[END_TXN] > held, 30, "nothing was let through later")
         wait_until(lambda: feeder.done, 60, "the load did not get through")
         wait_until_caught_up(broker.bootstrap, own, supervised=[worker])
         assert_invariants(broker.bootstrap, own, feeder.garbage)
+
+
+@pytest.mark.parametrize(
+    ("late", "seconds", "other", "others"),
+    [(END_TXN, 3.0, TXN_OFFSET_COMMIT, 5.0), (TXN_OFFSET_COMMIT, 5.0, END_TXN, 3.5)],
+    ids=["commit", "offsets"],
+)
+def test_fault_7_what_a_resend_asked_for_comes_late(
+    behind: tuple[EmbeddedKafka, Proxy, TopicSet], tmp_path: Path, late: int, seconds: float, other: int, others: float
+):
+    """A request of its first transaction is held back, asked for again, and comes in its second one: no letter is sent twice.
+
+    The commit, which would commit the second one's events without their offsets (and the command is killed then):
+
+        0 s          5 s          8 s       10 s
+        |--offsets---|--commit----|
+          first one     cut: asked for again at once, done
+                     |--offsets-------------|
+                        second one
+
+    The offsets, which would take the place of the second one's, while its commit is held back.
+    """
+    broker, proxy, own = behind
+    items = [Item(b"k%d" % number, b'{"id": "%d"' % number, Reason.UNDECODABLE) for number in range(2 * CHUNK)]
+    resend = ("dead-letters", "resend", "--reason", "undecodable")
+    with Watcher(broker.bootstrap, own), WorkerProcess(broker.bootstrap, own.prefix, tmp_path) as worker:
+        worker.ready()
+        send(broker.bootstrap, own, items)
+        wait_until_caught_up(broker.bootstrap, own)
+        assert worker.terminate() == 0
+        proxy.hold(1, seconds, late, cut=True)
+        proxy.hold(2, others, other)
+        command = centralita(broker.bootstrap, own, *resend)
+        wait_until(lambda: proxy.held[late] == 1, 60, "nothing was held back", 0.02)
+        assert proxy.held[other] == 1, "it came before the second transaction was open, or after it"
+        if late == END_TXN:
+            command.kill()
+        command.communicate()
+        for left in (False, True):
+            said, _ = centralita(broker.bootstrap, own, *resend).communicate(timeout=60)
+            assert (b"\n0 sent again, 0 parked" in said) == (left or late == TXN_OFFSET_COMMIT), said
+        assert sum(1 for _ in records.read(broker.bootstrap, own.events)) == 2 * len(items)
+        worker.start().ready()
+        wait_until_caught_up(broker.bootstrap, own)
+        assert_invariants(broker.bootstrap, own, garbage([*items, *items]))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import pytest
 from streams.broker.topics import TopicSet
 from streams.simulate.faults import Faults
 from tests.harness import records
+from tests.harness.commands import centralita
 from tests.harness.exactness import (
     STATUS,
     assert_exact,
@@ -60,13 +58,13 @@ def test_fault_23_letters_sent_again_by_a_command_that_is_killed(kafka: str, top
         wait_until_caught_up(kafka, topics)
         before = figures(kafka, topics)
         assert worker.terminate() == 0
-        command = resend(kafka, topics)
+        command = centralita(kafka, topics, "dead-letters", "resend")
         wait_until(lambda: written(kafka, topics) > len(items), 60, "nothing was sent again", 0.0)
         command.kill()
         command.communicate()
         assert count(kafka, topics) < len(items) + bad.total(), "killed too late"
         for left in (False, True):
-            said, _ = resend(kafka, topics).communicate(timeout=60)
+            said, _ = centralita(kafka, topics, "dead-letters", "resend").communicate(timeout=60)
             assert ("0 sent again, 0 parked" in said.decode().splitlines()) == left
         assert count(kafka, topics) == len(items) + bad.total()
         worker.start().ready()
@@ -75,17 +73,6 @@ def test_fault_23_letters_sent_again_by_a_command_that_is_killed(kafka: str, top
         assert_exact(kafka, topics)
         attempts = sorted(one.headers["dead-letter-attempt"] for one in records.read(kafka, topics.dead_letters))
         assert attempts == [b"1"] * bad.total() + [b"2"] * bad.total()
-
-
-def resend(kafka: str, topics: TopicSet) -> subprocess.Popen[bytes]:
-    """Start the command."""
-    environment = {
-        "CENTRALITA_KAFKA": kafka,
-        "CENTRALITA_KAFKA_PREFIX": topics.prefix,
-        "CENTRALITA_WORKER_APPLICATION_ID": topics.prefix,
-    }
-    command = [str(Path(sys.executable).parent / "centralita"), "dead-letters", "resend"]
-    return subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE)
 
 
 def written(kafka: str, topics: TopicSet) -> int:
