@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 
 from streams.broker.topics import TopicSet
 
@@ -65,16 +67,21 @@ class Peer(Protocol):
 
 def committed(stage: Stage, group: str) -> Callable[[], int]:
     """Return a function that asks the broker how many events a group has committed, all but one while it re-reads its own."""
+    # librdkafka ends the process when a cluster that had no group so far answers it (its issue 5040).
+    groups = KafkaAdminClient(bootstrap_servers=stage.bootstrap, request_timeout_ms=5_000)
     admin = AdminClient({"bootstrap.servers": stage.bootstrap, "log_level": 0})
 
     def ask() -> int:
         try:
-            found = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=5)
-            places: list[TopicPartition] = found[group].result(5).topic_partitions
-            done = sum(max(0, place.offset) for place in places if place.topic == stage.peers_topic)
-            own = [place for place in places if place.topic != stage.peers_topic]
+            places = groups.list_group_offsets([group])[group]
+            done = sum(max(0, at.offset) for place, at in places.items() if place.topic == stage.peers_topic)
+            own = [
+                TopicPartition(place.topic, place.partition, at.offset)
+                for place, at in places.items()
+                if place.topic != stage.peers_topic
+            ]
             return stage.events - 1 if done >= stage.events and _lag(admin, own) else done
-        except (KafkaException, TimeoutError):
+        except (KafkaError, KafkaException, TimeoutError):
             return 0  # there is no such group yet
 
     return ask
