@@ -27,6 +27,8 @@ from streams.engine.records import Records, contact_key, page_key
 
 _head = struct.Struct("<BqqqH")
 """Record's head: flags, when the contact began (microseconds, -1 unknown), time of its last fact, what it is about, pages."""
+short_of: Final = struct.Struct("<B8xq").unpack_from
+"""Returns of a record's head the flags and the time of its last fact."""
 UNKNOWN: Final = -1
 PAGE: Final = 64
 """Facts in a page."""
@@ -290,11 +292,6 @@ class Head(NamedTuple):
         return bool(self.flags & _FINISHED)
 
     @property
-    def ticket(self) -> bool:
-        """Tell whether it is one that may wait for months."""
-        return bool(self.flags & _TICKET)
-
-    @property
     def long(self) -> bool:
         """Tell whether it has many facts."""
         return bool(self.flags & _LONG)
@@ -303,6 +300,11 @@ class Head(NamedTuple):
 def is_plain(record: bytes) -> bool:
     """Tell whether a contact is finished and has few facts, from its record."""
     return record[0] & (_FINISHED | _LONG) == _FINISHED
+
+
+def is_open_ticket(flags: int) -> bool:
+    """Tell whether a contact may wait for months, from its head's flags."""
+    return flags & (_FINISHED | _TICKET) == _TICKET
 
 
 def head_of(record: bytes) -> Head:

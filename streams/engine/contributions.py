@@ -28,7 +28,7 @@ class Contributions:
         self._given = Credits(policy, slices)
         self._customers = Customers(policy)
         self.restore = self._customers.restore
-        """Takes a contact's record back, or its deletion; of several the last one counts."""
+        """Takes contacts' records back; see `Customers.restore`."""
         self._timers = Timers()
         self._watermark = 0
         self._news: list[tuple[bytes, str, Customer, Contact]] = []

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
-from streams.engine.contacts import UNKNOWN, Contact, Head, decode, head_of, is_plain, with_pages
+from streams.engine.contacts import (
+    UNKNOWN,
+    Contact,
+    Head,
+    decode,
+    head_of,
+    is_open_ticket,
+    is_plain,
+    short_of,
+    with_pages,
+)
 from streams.engine.customer import FEW, Customer, gather, many
 from streams.engine.policy import DAY, MINUTE, Policy
 from streams.engine.shelf import Records, Shelf
 
+RETURNED: Final = 20_000
+"""Customers put away already of whom a restore has read more, before they are taken out together."""
 QUIET: Final = 5 * MINUTE
 """A customer for whom nothing happened for one to two of these is kept as bytes."""
 _BEGINNING: Final = -(1 << 62)
@@ -40,6 +53,8 @@ class Customers:
         """Keys of contacts with many facts, by the day on which the last of them is out of reach."""
         self._pages: dict[tuple[bytes, str], dict[int, bytes]] = {}
         """Pages taken back, by contact and number."""
+        self._returned: dict[bytes, dict[str, bytes | None]] = {}
+        """What was read of customers after they had been put away: the last of each contact, None to delete it."""
         self._unfinished: set[bytes] = set()
         """Keys of which a record was taken back that says that somebody waits or talks; a later record may say otherwise."""
 
@@ -72,22 +87,46 @@ class Customers:
         """Tell whether there is any customer."""
         return bool(self.live or self._shelf or self._crowded)
 
-    def restore(self, key: bytes, name: str, record: bytes | None) -> None:
-        """Take a contact's record back, or its deletion; of several the last one counts."""
+    def restore(self, contacts: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Take contacts' records back by their keys in the state, or their deletions; of several of a contact the last one counts."""
+        shelf, crowded, returned = self._shelf, self._crowded, self._returned
+        with shelf.adding() as loose:
+            for state_key, record in contacts:
+                end = 3 + (state_key[1] << 8 | state_key[2])  # `split_contact_key`, of which a restore has millions
+                key, name = state_key[3:end], state_key[end:].decode()
+                records = loose.get(key)
+                if records is None and (key in crowded or not shelf.new(key)):
+                    returned.setdefault(key, {})[name] = record
+                elif record is None or (records is not None and len(records) >= FEW):
+                    self._add(key, name, record)
+                elif records is None:
+                    loose[key] = {name: record}
+                else:
+                    records[name] = record
+                if record is not None and not is_plain(record):
+                    self._watch(key, head_of(record))
+        if len(returned) >= RETURNED:
+            self._add_returned()
+
+    def _add_returned(self) -> None:
+        """Take out those who were put away and of whom there was more to read, each block once."""
+        returned, self._returned = self._returned, {}
+        for key in self._shelf.by_block(returned):
+            for name, record in returned[key].items():
+                self._add(key, name, record)
+
+    def _add(self, key: bytes, name: str, record: bytes | None) -> None:
         records = self._records(key)
         if record is None:
             if records is not None:
                 self._deleted(key, name, records)
-            return
-        if records is None:
+        elif records is None:
             self._shelf.put(key, {name: record})
         else:
             records[name] = record
             if len(records) == FEW + 1 and key not in self._crowded:
                 self._crowded[key] = many(records)
                 self._shelf.take(key)
-        if not is_plain(record):
-            self._watch(key, head_of(record))
 
     def _watch(self, key: bytes, head: Head) -> None:
         if not head.finished:
@@ -110,11 +149,12 @@ class Customers:
 
     def restored(self, watermark: int) -> Iterator[tuple[bytes, Customer]]:
         """Be ready after all records were taken; yield the customers in use, for whom somebody waits or talks."""
+        self._add_returned()
         for (key, name), pages in self._pages.items():
             records = self._records(key) if pages else None
             if records is not None:
                 record = records[name]
-                self.restore(key, name, with_pages(record, [pages[number] for number in range(head_of(record).pages)]))
+                self._add(key, name, with_pages(record, [pages[number] for number in range(head_of(record).pages)]))
         self._pages = {}
         for key, customer in self._crowded.items():
             self._crowded[key] = gather(customer.contacts)
@@ -156,14 +196,14 @@ class Customers:
     def _look_long(self, key: bytes, head: Head) -> None:
         self._long.setdefault((head.last + self._lateness) // DAY + 1, []).append(key)
 
-    def _look_on(self, records: Records) -> int:
-        """Return the day on which the first of a customer's contacts may be over."""
-        return min([self._until(head_of(record)) for record in records.values()]) // DAY + 1
+    def _look_on(self, customers: Iterable[Records]) -> int:
+        """Return the day on which the first of some customers' contacts may be over."""
+        records = chain.from_iterable(map(dict.values, customers))
+        return min([self._until(*short) for short in map(short_of, records)]) // DAY + 1
 
-    def _until(self, head: Head) -> int:
+    def _until(self, flags: int, last: int) -> int:
         """Return until when a contact may still matter."""
-        waits = head.ticket and not head.finished
-        return head.last + (self._ticket_memory if waits else self._memory)
+        return last + (self._ticket_memory if is_open_ticket(flags) else self._memory)
 
     def long(self, watermark: int) -> Iterator[bytes]:
         """Yield the keys of settled contacts with many facts that can be summed up by now."""
@@ -187,7 +227,7 @@ class Customers:
         if customer is None:
             return
         heads = {name: head_of(record) for name, record in customer.contacts.items() if isinstance(record, bytes)}
-        over = {name for name, head in heads.items() if self._until(head) < watermark}
+        over = {name for name, head in heads.items() if self._until(head.flags, head.last) < watermark}
         gone = [name for name in over if heads[name].start == UNKNOWN]
         stays = _BEGINNING
         for start, name in customer.order:

@@ -282,20 +282,22 @@ class Panes:
             del self.stretches[pane]
         return records
 
-    def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take a part of panes back from its record, or its deletion; of several with the same key the last one counts."""
-        try:
-            length, start, name, part = split_panes_key(key)
-            place = self._places.get(name)
-            if place is None:
-                place = self._places[name] = self._slices.place(*decode_place(name))
-        except (ValueError, TypeError) as error:
-            message = "a key of panes cannot be read"
-            raise StateCorruptError(message) from error
-        self._stretch((length * SECOND, start * SECOND)).restore(place, part, value)
-        self._restored += 1
-        if self._restored % _RESTORED == 0:
+    def restore(self, records: Records) -> None:
+        """Take parts of panes back from their records, or their deletions; of several with the same key the last one counts."""
+        for key, value in records:
+            try:
+                length, start, name, part = split_panes_key(key)
+                place = self._places.get(name)
+                if place is None:
+                    place = self._places[name] = self._slices.place(*decode_place(name))
+            except (ValueError, TypeError) as error:
+                message = "a key of panes cannot be read"
+                raise StateCorruptError(message) from error
+            self._stretch((length * SECOND, start * SECOND)).restore(place, part, value)
+        self._restored += len(records)
+        if self._restored >= _RESTORED:
             self._seal(_NEVER)
+            self._restored = 0
 
     def restored(self) -> None:
         """Be ready after all records were taken."""

@@ -31,6 +31,7 @@ from streams.engine.records import (
     PAGE,
     Changes,
     Record,
+    Records,
     Refusal,
     event_of,
     key_of,
@@ -176,22 +177,31 @@ class Partition:
 
     # Restoring
 
-    def restore_state(self, key: bytes, value: bytes | None) -> None:
-        """Take a record of the state; of several with the same key the last one counts."""
-        if key[:1] == CONTACT:
-            end = 3 + (key[1] << 8 | key[2])  # `split_contact_key`, of which a restore has millions
-            self._contributions.restore(key[3:end], key[end:].decode(), value)
-        elif key[:1] == PAGE:
-            self._contributions.restore_page(*split_page_key(key), value)
-        else:
-            _keep(self._restoring[0], key, value)
+    def restore_state(self, records: Records) -> None:
+        """Take records of the state; of several with the same key the last one counts, in later calls too."""
+        contacts = []
+        for record in records:
+            key, value = record
+            if key.startswith(CONTACT):
+                contacts.append(record)
+            elif key.startswith(PAGE):
+                self._contributions.restore_page(*split_page_key(key), value)
+            else:
+                _keep(self._restoring[0], key, value)
+        self._contributions.restore(contacts)
 
-    def restore_kpis(self, key: bytes, value: bytes | None) -> None:
-        """Take a record of the KPI topic; of several with the same key the last one counts. Raises `StateCorruptError`."""
-        if key.startswith(PANES):
-            self._panes.restore(key, value)
-        else:
-            _keep(self._restoring[1], key, value)
+    def restore_kpis(self, records: Records) -> None:
+        """Take records of the KPI topic; of several with the same key the last one counts, in later calls too.
+
+        Raises `StateCorruptError`.
+        """
+        panes = []
+        for record in records:
+            if record[0].startswith(PANES):
+                panes.append(record)
+            else:
+                _keep(self._restoring[1], *record)
+        self._panes.restore(panes)
 
     def restored(self) -> Restored:
         """Make the partition what it was when the records taken were written; return what they say of it.

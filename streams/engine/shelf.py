@@ -10,7 +10,8 @@ What has to be looked at some day, to be forgotten, is known of blocks and not o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ BLOCK: Final = 32
 LOOSE: Final = 4096
 Records = dict[str, Any]
 """A customer's contacts: records, by contact id."""
+LookOn = Callable[[Iterable[Records]], int]
+"""Says on which day the first of some customers has to be looked at."""
 
 
 class _Block:
@@ -38,9 +41,9 @@ class _Block:
 
 
 class Shelf:
-    """What `put` was given, by key, until it is taken. ``look_on`` says on which day a customer has to be looked at."""
+    """What `put` was given, by key, until it is taken."""
 
-    def __init__(self, look_on: Callable[[Records], int]) -> None:
+    def __init__(self, look_on: LookOn) -> None:
         self._look_on = look_on
         self._loose: dict[bytes, Records] = {}
         self._blocks: dict[int, _Block] = {}
@@ -64,6 +67,21 @@ class Shelf:
         self._loose[key] = records
         if len(self._loose) >= LOOSE + BLOCK:
             self._put_away()
+
+    @contextmanager
+    def adding(self) -> Iterator[dict[bytes, Records]]:
+        """Give those who lie loose, to add many to who are `new`; when they are there, some are put away."""
+        yield self._loose
+        while len(self._loose) >= LOOSE + BLOCK:
+            self._put_away()
+
+    def new(self, key: bytes) -> bool:
+        """Tell whether nobody of this key is there, but maybe among those who lie loose. It may say no of somebody who is not."""
+        return _index(key) not in self._blocks and key not in self._apart
+
+    def by_block(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Return keys in an order in which those who were put away together follow one another, to look into a block once."""
+        return sorted(keys, key=lambda key: id(self._blocks.get(_index(key))))
 
     def loose(self, key: bytes) -> Records | None:
         """Return the records of a customer, which may be changed; None when there is none."""
@@ -97,7 +115,7 @@ class Shelf:
             return
         self._day = day
         for some in (self._loose, self._apart):
-            yield from [key for key, records in some.items() if self._look_on(records) <= day]
+            yield from [key for key, records in some.items() if self._look_on((records,)) <= day]
         for at in [at for at in self._due if at <= day]:
             for block in self._due.pop(at):
                 if block.left:
@@ -109,12 +127,14 @@ class Shelf:
         for key in some:
             del self._loose[key]
         indices = {_index(key): key for key in some}
-        for key in some.keys() - {key for index, key in indices.items() if index not in self._blocks}:
-            self._apart[key] = some.pop(key)
+        if len(indices) < len(some) or not self._blocks.keys().isdisjoint(indices):
+            indices = {index: key for index, key in indices.items() if index not in self._blocks}
+            for key in some.keys() - indices.values():
+                self._apart[key] = some.pop(key)
         if some:
             block = _Block(_exactly(compress(_pack(some))), len(some))
-            self._blocks.update(dict.fromkeys(map(_index, some), block))
-            day = max(self._day + 1, min(map(self._look_on, some.values())))
+            self._blocks.update(dict.fromkeys(indices, block))
+            day = max(self._day + 1, self._look_on(some.values()))
             self._due.setdefault(day, []).append(block)
 
     def _take_out(self, block: _Block) -> None:

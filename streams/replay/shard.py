@@ -96,10 +96,8 @@ class Shard:
         path = self._task.journal(number)
         if self._task.resumable and path.exists():
             for frame in frames(path):
-                for key, value in frame.state:
-                    partition.restore_state(key, value)
-                for key, value in frame.kpis:
-                    partition.restore_kpis(key, value)
+                partition.restore_state(frame.state)
+                partition.restore_kpis(frame.kpis)
             partition.restored()
         if self._task.now_us is not None:
             partition.advance(self._task.now_us)

@@ -22,7 +22,7 @@ from confluent_kafka import (
 )
 
 from streams.broker.topics import TopicSet
-from streams.engine.partition import Changes
+from streams.engine.records import Changes, Records
 from streams.errors import BrokerError, FencedError, RestartError
 from streams.kafka import confluent
 from streams.settings import Settings
@@ -38,7 +38,8 @@ BATCH = 500
 REBUILD_PATIENCE = 600.0
 """Seconds for the one transaction of a rebuild. A broker allows 900 unless told otherwise."""
 HANGING_CURE = "end it with `kafka-transactions.sh abort`, and find out who else writes to our topics"
-_Feed = Callable[[bytes, bytes | None], None]
+_Feed = Callable[[Records], None]
+"""Takes records of one topic, in their order."""
 _Progress = Callable[[int, int], None]
 
 
@@ -187,17 +188,18 @@ def _read(consumer: Consumer, feeds: dict[str, _Feed], total: int, progress: _Pr
 
 
 def _feed(messages: list[Message], feeds: dict[str, _Feed], open_: set[str]) -> int:
-    fed = 0
+    read: dict[str, Records] = {topic: [] for topic in feeds}
     for message in messages:
         error = message.error()
         if error is None:
-            feeds[message.topic()](message.key(), message.value())
-            fed += 1
+            read[message.topic()].append((message.key(), message.value()))
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
             open_.discard(message.topic())
         elif not error.retriable():
             raise KafkaException(error)
-    return fed
+    for topic, records in read.items():
+        feeds[topic](records)
+    return sum(map(len, read.values()))
 
 
 def _stable_end(consumer: Consumer, topic: str, number: int, patience: float) -> int:

@@ -151,14 +151,15 @@ def _known(settings: Settings, number: int) -> tuple[dict[bytes, None], dict[byt
     return state, kpis
 
 
-def keeping(keys: dict[bytes, None]) -> Callable[[bytes, bytes | None], None]:
+def keeping(keys: dict[bytes, None]) -> Callable[[Records], None]:
     """Return what keeps the keys of the records that it is fed, without those that were deleted."""
 
-    def feed(key: bytes, value: bytes | None) -> None:
-        if value is None:
-            keys.pop(key, None)
-        else:
-            keys[key] = None
+    def feed(records: Records) -> None:
+        for key, value in records:
+            if value is None:
+                keys.pop(key, None)
+            else:
+                keys[key] = None
 
     return feed
 

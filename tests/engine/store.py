@@ -54,10 +54,8 @@ class Store:
         self.state, self.kpis = dict(state or {}), dict(kpis or {})
         self.partition = Partition(number, policy)
         if self.state or self.kpis:
-            for key, value in self.state.items():
-                self.partition.restore_state(key, value)
-            for key, value in self.kpis.items():
-                self.partition.restore_kpis(key, value)
+            self.partition.restore_state(list(self.state.items()))
+            self.partition.restore_kpis(list(self.kpis.items()))
             self.partition.restored()
         self.read = self.partition.offset
         self.written: list[tuple[list[bytes], list[bytes]]] = []

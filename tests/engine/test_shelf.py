@@ -50,7 +50,7 @@ def test_who_has_to_be_looked_at_is_told_on_that_day(puts: list[tuple[int, int]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shelf, "LOOSE", 3)
         patch.setattr(shelf, "BLOCK", 4)
-        kept = Shelf(lambda records: int(records["day"]))
+        kept = Shelf(lambda customers: min(int(records["day"]) for records in customers))
         expected = dict(puts)
         for number, day in expected.items():
             kept.put(b"%d" % number, {"day": b"%d" % day})
