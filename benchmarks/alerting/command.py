@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from benchmarks.alerting.centers import SIZES, Trouble, center, troubles
+from benchmarks.alerting.intervals import GROUP_WAIT, SCRAPE
 from benchmarks.alerting.rules import ALERTS, Samples, firing, rule
 from benchmarks.alerting.scrapes import scrapes
 from benchmarks.alerting.verdict import Verdict, Visits, judge, together
@@ -21,6 +22,7 @@ from benchmarks.processes import BenchmarkError
 from benchmarks.report import Line, Section
 from schemas.events import Event, decode
 from schemas.fields import microseconds
+from streams.engine.policy import SECOND
 from streams.simulate.timed import Sent, encoded
 from streams.simulate.traffic import events
 from streams.sources.files import read_events
@@ -118,9 +120,9 @@ def _section(verdicts: Mapping[str, Sequence[Mapping[str, Verdict]]]) -> Section
             told += lines(f"{alert} all", together(every))
     weeks = sum(next(iter(one.values())).weeks for found in verdicts.values() for one in found)
     notes = (
-        "real Prometheus over blocks of what is scraped every 10 s, the rules of prometheus/rules; events are counted at once",
+        f"real Prometheus over blocks of what is scraped every {SCRAPE // SECOND} s, the rules of prometheus/rules; events are counted at once",
         "callers are hurt where more than 10 % and chance explain gave up; a page is of an incident, of a spell, or false",
-        "a page is an alert of a queue, as prometheus/alertmanager.yml groups them; its group_wait of 10 s comes on top",
+        f"a page is an alert of a queue, as prometheus/alertmanager.yml groups them, sent after its group_wait of {GROUP_WAIT // SECOND} s",
     )
     return Section(f"pages about abandonment, {weeks:.1f} weeks of centers", told, notes)
 

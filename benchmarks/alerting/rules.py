@@ -1,8 +1,9 @@
-"""The real rules over what was scraped: blocks made by promtool, evaluated by a Prometheus, every 10 s of the months.
+"""The real rules over what was scraped: blocks made by promtool, evaluated by a Prometheus, at each interval of the months.
 
     samples --promtool--> blocks --Prometheus--> recording rules --promtool--> blocks --Prometheus--> the alert's expression
 
-What is left to us is `for` and `keep_firing_for`: an alert fires once its expression has held for so long, and ends so long after it does not.
+What is left to us is `for` and `keep_firing_for` (an alert fires once its expression has held for so long, and ends so long after it does
+not), and Alertmanager's `group_wait`: a page is there when it is sent.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any, Final, NamedTuple, Self
 
 import yaml
 
-from benchmarks.alerting.scrapes import SCRAPE, Seen
+from benchmarks.alerting.intervals import EVALUATION, GROUP_WAIT, LATER, SCRAPE, duration
+from benchmarks.alerting.scrapes import Seen
 from benchmarks.alerting.verdict import Pages
 from benchmarks.processes import BenchmarkError, Child
 from streams.board import metrics
@@ -33,8 +35,8 @@ from streams.settings import usual_alarms
 
 RULES: Final = Path(__file__).parents[2] / "prometheus" / "rules" / "callers.yml"
 ALERTS: Final = ("ContactCenterAbandonmentSpike", "ContactCenterAbandonmentUnusual")
-EVALUATION: Final = SCRAPE // 2
-"""Rules are evaluated at other moments than boards are scraped: on average half an interval later."""
+_POINTS: Final = 10_000
+"""Of a series in one answer: Prometheus gives 11,000 at most."""
 _AGAIN: Final = 4 * MINUTE
 """A sample that does not change is written again before Prometheus, which looks back 5 minutes, has forgotten it."""
 _CONDITION: Final = {"job": "contact-center-board", "instance": "board:8080"}
@@ -64,7 +66,7 @@ def rule(alert: str, file: Path = RULES) -> Rule:
     plain = {name: text for name, text in records.items() if not any(other in text for other in records)}
     expression = _spelled_out(found["expr"], {name: text for name, text in records.items() if name not in plain})
     used = [{"record": name, "expr": text} for name, text in plain.items() if name in expression]
-    return Rule(expression, _duration(found.get("for", "0s")), _duration(found.get("keep_firing_for", "0s")), used)
+    return Rule(expression, duration(found.get("for", "0s")), duration(found.get("keep_firing_for", "0s")), used)
 
 
 def _spelled_out(expression: str, records: Mapping[str, str]) -> str:
@@ -76,15 +78,6 @@ def _spelled_out(expression: str, records: Mapping[str, str]) -> str:
     while name := next((name for name in records if name in expression), None):
         expression = expression.replace(name, f"({records[name].strip()})")
     return expression
-
-
-def _duration(text: str) -> int:
-    """Return a duration of a rule in microseconds.
-
-    >>> _duration("40s"), _duration("5m")
-    (40000000, 300000000)
-    """
-    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]] * SECOND
 
 
 class Samples:
@@ -175,14 +168,14 @@ def firing(samples: Samples, span: tuple[int, int], rules: Mapping[str, Rule], f
     for file in samples.files:
         _run("tsdb", "create-blocks-from", "openmetrics", file, data)
         file.unlink()
-    begin, end = (time_us // SCRAPE * SCRAPE + EVALUATION for time_us in span)
+    begin, end = (time_us // SCRAPE * SCRAPE + LATER for time_us in span)
     records = {one["record"]: one for of in rules.values() for one in of.records}
     groups = [{"name": "records", "rules": list(records.values())}]
     (folder / "records.yml").write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
     with _Prometheus(data, folder) as server:
         _run(
             "tsdb", "create-blocks-from", "rules", f"--url={server.url}", f"--start={begin // SECOND}", f"--end={end // SECOND}",
-            "--eval-interval=10s", f"--output-dir={data}", folder / "records.yml",
+            f"--eval-interval={EVALUATION // SECOND}s", f"--output-dir={data}", folder / "records.yml",
         )  # fmt: skip
     with _Prometheus(data, folder) as server:
         return {name: _pages(server, of, begin, end) for name, of in rules.items()}
@@ -190,34 +183,38 @@ def firing(samples: Samples, span: tuple[int, int], rules: Mapping[str, Rule], f
 
 def _pages(server: _Prometheus, of: Rule, begin: int, end: int) -> Pages:
     held: dict[str, list[int]] = defaultdict(list)
-    for since in range(begin, end, DAY):
-        for queue, times in server.times(of.expression, since, min(since + DAY - SCRAPE, end)):
+    stretch = _POINTS * EVALUATION
+    for since in range(begin, end, stretch):
+        for queue, times in server.times(of.expression, since, min(since + stretch - EVALUATION, end)):
             held[queue] += times
-    return {queue: list(_episodes(times, of.hold, of.keep)) for queue, times in held.items()}
+    return {
+        queue: [(fires + GROUP_WAIT, ends + GROUP_WAIT) for fires, ends in _episodes(times, of.hold, of.keep)]
+        for queue, times in held.items()
+    }
 
 
 def _episodes(times: Iterable[int], hold: int, keep: int) -> Iterator[tuple[int, int]]:
-    """Yield from when to when an alert fires whose expression holds at these times, ten seconds apart.
+    """Yield from when to when an alert fires whose expression holds at these times, an interval apart.
 
-    >>> ten = [at * SCRAPE for at in (1, 2, 3, 4, 9, 10, 11, 20, 21, 22)]
-    >>> [(begin // SCRAPE, end // SCRAPE) for begin, end in _episodes(ten, 2 * SCRAPE, 0)]
+    >>> held = [at * EVALUATION for at in (1, 2, 3, 4, 9, 10, 11, 20, 21, 22)]
+    >>> [(begin // EVALUATION, end // EVALUATION) for begin, end in _episodes(held, 2 * EVALUATION, 0)]
     [(3, 5), (11, 12), (22, 23)]
-    >>> [(begin // SCRAPE, end // SCRAPE) for begin, end in _episodes(ten, 2 * SCRAPE, 5 * SCRAPE)]
+    >>> [(begin // EVALUATION, end // EVALUATION) for begin, end in _episodes(held, 2 * EVALUATION, 5 * EVALUATION)]
     [(3, 17), (22, 28)]
     """
     fires: tuple[int, int] | None = None
     since = last = None
     for now in times:
-        if since is None or last is None or now - last > SCRAPE:
+        if since is None or last is None or now - last > EVALUATION:
             since = now
         last = now
         if fires is not None and now > fires[1]:
             yield fires
             fires = None
         if fires is not None:
-            fires = (fires[0], now + SCRAPE + keep)
+            fires = (fires[0], now + EVALUATION + keep)
         elif now - since >= hold:
-            fires = (now, now + SCRAPE + keep)
+            fires = (now, now + EVALUATION + keep)
     if fires is not None:
         yield fires
 
@@ -268,8 +265,8 @@ class _Prometheus(Child):
             return False
 
     def times(self, expression: str, begin: int, end: int) -> Iterator[tuple[str, list[int]]]:
-        """Yield each queue with the times at which an expression holds for it, evaluated every 10 s."""
-        query = {"query": expression, "start": begin / SECOND, "end": end / SECOND, "step": SCRAPE / SECOND}
+        """Yield each queue with the times at which an expression holds for it."""
+        query = {"query": expression, "start": begin / SECOND, "end": end / SECOND, "step": EVALUATION / SECOND}
         with urllib.request.urlopen(
             f"{self.url}/api/v1/query_range?{urllib.parse.urlencode(query)}", timeout=300
         ) as answer:

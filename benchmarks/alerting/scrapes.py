@@ -1,9 +1,9 @@
-"""What a Prometheus would scrape of the waits and the abandonment of each queue, every 10 s: events go through the engine as they come.
+"""What a Prometheus would scrape of the waits and the abandonment of each queue, at each scrape: events go through the engine as they come.
 
     events until t --> engine --> panes of 10 s that changed --> sums of the windows that end at t
 
 The sums are those of the board (a test compares them with its exporter): the same panes, terms and windows, kept up to date instead of
-being added up anew, since a month has 260,000 scrapes.
+being added up anew, since a month has half a million scrapes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from benchmarks.alerting.intervals import SCRAPE
 from schemas.panes import PANES, Waiting, panes_of
 from streams.engine.partition import Partition, Record
 from streams.engine.policy import DAY, HOUR, MINUTE, SECOND, SLIDING, Policy, Retention
@@ -20,7 +21,6 @@ from streams.kpis.registry import BY_ID, Terms
 from streams.kpis.windows import SLIDING_WINDOWS
 from streams.simulate.timed import Sent
 
-SCRAPE: Final = 10 * SECOND
 WINDOWS: Final = {
     "5m": ("abandonment_rate",),
     "15m": ("abandonment_rate",),

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from benchmarks.__main__ import main
 from benchmarks.alerting.centers import SIZES, Trouble, center, troubles
 from benchmarks.alerting.command import known, measured, of_files
+from benchmarks.alerting.intervals import SCRAPE
 from benchmarks.alerting.rules import rule
-from benchmarks.alerting.scrapes import SCRAPE, WINDOWS, scrapes
+from benchmarks.alerting.scrapes import WINDOWS, scrapes
 from benchmarks.alerting.verdict import Visit, judge, together
 from schemas.fields import rfc3339
 from streams.engine.partition import Partition, Record
@@ -60,7 +61,7 @@ def of_the_board(sent: list[Sent], now: int) -> Told:
 
 
 def test_what_is_scraped_is_what_the_board_shows(morning):
-    """Before, in and after the incident; the engine was fed 10 s by 10 s here, and all at once there."""
+    """Before, in and after the incident; the engine was fed scrape by scrape here, and all at once there."""
     seen = dict(scrapes(morning))
     for minutes in (30, 75, 115):
         now = MONDAY_MORNING + minutes * MINUTE
@@ -74,7 +75,7 @@ def test_what_is_scraped_is_what_the_board_shows(morning):
         assert told == of_the_board([sent for sent in morning if sent.time_us <= now], now)
 
 
-def test_a_scrape_comes_every_ten_seconds(morning):
+def test_a_scrape_comes_at_each_interval(morning):
     """Whether anything happens or not."""
     times = [now for now, _ in scrapes(morning[:500])]
     assert times == list(range(times[0], times[-1] + 1, SCRAPE))
