@@ -175,12 +175,14 @@ class Owned:
         changes = Changes(marker.signed(state, self._settings), kpis)
         began = time.monotonic()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads, self._store.commit, changes, letters)
+        try:
+            await loop.run_in_executor(self._threads, self._store.commit, changes, letters)
+        finally:  # after a failure too: Faust would wait for them instead of leaving the group
+            for run in runs:
+                run.ack()
         self._metrics.commit_seconds.observe(time.monotonic() - began)
         self.committed, self.progress_at = offset, time.monotonic()
         self.uncommitted -= records
-        for run in runs:
-            run.ack()
         self._count(counts, refused)
 
     def _refuse(self, refusals: list[Refusal], run: Run) -> None:

@@ -26,7 +26,7 @@ HASTY = {
 """Settings of a broker that has little patience, and what they are otherwise."""
 ATTENTIVE = {
     "CENTRALITA_WORKER_TRANSACTION_TIMEOUT": "3",
-    "CENTRALITA_WORKER_SESSION_TIMEOUT": "15",
+    "CENTRALITA_WORKER_SESSION_TIMEOUT": "30",
 }
 """Transactions end long before the group takes a sleeping worker for dead."""
 
@@ -55,7 +55,7 @@ def test_fault_14_a_pause_is_longer_than_a_transaction_may_take(broker: Embedded
         worker.resume()
         assert worker.exit_code() == 75, worker.tail()
         assert "cannot commit its transaction" in worker.tail()
-        worker.start().ready()
+        worker.start().ready(20)  # it has left its group: the next one does not wait for the end of its session
         wait_until_caught_up(broker.bootstrap, own)
         assert_invariants(broker.bootstrap, own, garbage(items))
 
