@@ -18,12 +18,13 @@ Key = tuple[int, str]
 """(start in microseconds, contact id)"""
 FEW: Final = 8
 """A customer with more contacts is not put away with others when it has gone quiet."""
+UNTOUCHED: Final = -1
 
 
 class Customer:
     """One customer's contacts, each in use or settled, and the order in which those with a known start began."""
 
-    __slots__ = ("_about", "_subjects", "contacts", "order", "touched", "used")
+    __slots__ = ("_about", "_subjects", "contacts", "key", "order", "touched", "used")
 
     def __init__(self) -> None:
         self.contacts: dict[str, Contact | bytes] = {}
@@ -34,7 +35,9 @@ class Customer:
         """What contacts are about, where it is said."""
         self._subjects: dict[int, list[Key]] = {}
         """The order of those about the same; of none while nothing is said."""
-        self.touched = -1
+        self.key = b""
+        """The key of its records, while it is in use."""
+        self.touched = UNTOUCHED
 
     def before(self, name: str, start: int, about: int) -> set[str]:
         """Return the contacts whose next one ``name`` might be, were it to begin at ``start`` and be ``about`` that, or might have been."""

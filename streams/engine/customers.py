@@ -17,7 +17,7 @@ from streams.engine.contacts import (
     short_of,
     with_pages,
 )
-from streams.engine.customer import FEW, Customer, gather, many
+from streams.engine.customer import FEW, UNTOUCHED, Customer, gather, many
 from streams.engine.policy import DAY, MINUTE, Policy
 from streams.engine.shelf import Records, Shelf
 
@@ -46,7 +46,8 @@ class Customers:
         """Those with few contacts who have gone quiet."""
         self._crowded: dict[bytes, Customer] = {}
         """Those with many; each contact is kept as bytes."""
-        self._touched: dict[int, list[bytes]] = {}
+        self._touched: dict[int, list[Customer]] = {}
+        """Those in use, by when something happened for them last, in units of `QUIET`."""
         self._looked_at_crowds = 0
         """The day on which those with many contacts were looked at last."""
         self._long: dict[int, list[bytes]] = {}
@@ -63,10 +64,10 @@ class Customers:
         customer = self.live.get(key)
         if customer is None:
             customer = self.live[key] = self._taken(key) or Customer()
-            customer.touched = -1
+            customer.key = key
         bucket = watermark // QUIET
         if customer.touched != bucket:
-            self._touch(key, customer, bucket)
+            self._touch(customer, bucket)
         return customer
 
     def _taken(self, key: bytes) -> Customer | None:
@@ -74,13 +75,13 @@ class Customers:
         records = self._shelf.take(key)
         return gather(records) if records is not None else self._crowded.pop(key, None)
 
-    def _touch(self, key: bytes, customer: Customer, bucket: int) -> None:
+    def _touch(self, customer: Customer, bucket: int) -> None:
         customer.touched = bucket
-        keys = self._touched.get(bucket)
-        if keys is None:
-            self._touched[bucket] = [key]
+        touched = self._touched.get(bucket)
+        if touched is None:
+            self._touched[bucket] = [customer]
         else:
-            keys.append(key)
+            touched.append(customer)
 
     @property
     def known(self) -> bool:
@@ -167,17 +168,17 @@ class Customers:
         """Keep as bytes the customers for whom nothing has happened for a while and nobody waits."""
         now = watermark // QUIET
         for bucket in [bucket for bucket in self._touched if bucket < now - 1]:
-            for key in self._touched.pop(bucket):
-                customer = self.live.get(key)
-                if customer is not None and customer.touched == bucket:
-                    self._settle(key, customer, watermark)
+            for customer in self._touched.pop(bucket):
+                if customer.touched == bucket:
+                    self._settle(customer, watermark)
 
-    def _settle(self, key: bytes, customer: Customer, watermark: int) -> None:
+    def _settle(self, customer: Customer, watermark: int) -> None:
         horizon = watermark - self._longest_wait
         used = [contact for name in customer.used if isinstance(contact := customer.contacts[name], Contact)]
         if any(contact.busy(horizon) for contact in used):
-            self._touch(key, customer, watermark // QUIET)
+            self._touch(customer, watermark // QUIET)
             return
+        key, customer.touched = customer.key, UNTOUCHED
         del self.live[key]
         self._keep(key, customer)
         for contact in used:
