@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2s
 from typing import Any
 
 from schemas.business import CostAccrued, CustomerLost, CustomerRetained, SaleClosed
@@ -207,7 +207,7 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 
 def digest(name: str) -> bytes:
     """Return what decides between facts of the same time and type: ids are opaque, their own order means nothing."""
-    return blake2b(name.encode(), digest_size=8).digest()
+    return blake2s(name.encode(), digest_size=8).digest()
 
 
 def read(contact_id: str, events: Iterable[Event]) -> Contact:
