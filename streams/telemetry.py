@@ -17,6 +17,9 @@ from typing import Literal
 
 from prometheus_client import Counter
 
+SELDOM = 30.0
+"""Seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -51,7 +54,27 @@ def configure(level: str = "INFO", style: Literal["text", "json"] = "text") -> N
     """Send everything that is logged in this process, by libraries too, to standard error, one line each."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    handler.addFilter(Seldom())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class Seldom(logging.Filter):
+    """Lets each sentence of aiokafka through once in `SELDOM`: of a broker that is away it says so at every attempt, ten times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record is new."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        sentence = record.getMessage()
+        new = record.created - self._told.get(sentence, 0.0) >= SELDOM
+        if new:
+            recent = {one: at for one, at in self._told.items() if record.created - at < SELDOM}
+            self._told = {**recent, sentence: record.created}  # a new one: other threads may be looking at the old
+        return new
 
 
 class TextFormatter(logging.Formatter):

@@ -4,7 +4,7 @@ import sys
 
 from prometheus_client import CollectorRegistry, Counter
 
-from streams.telemetry import Fact, JsonFormatter, TextFormatter
+from streams.telemetry import SELDOM, Fact, JsonFormatter, Seldom, TextFormatter
 
 
 def record(**fields):
@@ -55,3 +55,22 @@ def test_json_is_one_object_with_fields_and_the_exception():
     line = json.loads(JsonFormatter().format(made))
     assert (line["level"], line["partition"], line["time"]) == ("INFO", 3, "2026-11-22T10:00:00.250Z")
     assert "ValueError: broken" in line["exception"]
+
+
+def test_a_library_that_repeats_itself_is_heard_seldom():
+    """The same sentence of aiokafka once in half a minute, another one and our own at once."""
+    seldom, began = Seldom(), 1_795_341_600.0
+    said = [
+        ("aiokafka", "Unable connect to node 1", 0.0),
+        ("aiokafka", "Unable connect to node 1", 0.1),
+        ("aiokafka", "Unable connect to node 2", 0.2),
+        ("streams.worker", "The broker does not answer.", 0.3),
+        ("streams.worker", "The broker does not answer.", 0.4),
+        ("aiokafka", "Unable connect to node 1", SELDOM),
+    ]
+    heard = []
+    for name, sentence, at in said:
+        made = logging.LogRecord(name, logging.ERROR, __file__, 1, sentence, None, None)
+        made.created = began + at
+        heard.append(seldom.filter(made))
+    assert heard == [True, False, True, True, True, True]
