@@ -26,7 +26,7 @@ RETENTION = timedelta(days=35)
 MOST_REPLICAS = 3
 INSYNC = {"min.insync.replicas": "2"}
 """Of topics with three replicas: what was acknowledged is on two machines. Kafka asks for one, and the loss of that one loses events."""
-MENDING_SECONDS = 5.0
+LEARNING_SECONDS = 5.0
 DAY_MS = str(24 * 3600 * 1000)
 
 # Compacted early and in segments that are closed within a day: the shorter these topics, the faster a restore.
@@ -143,17 +143,21 @@ class TopicSet:
         ]
         return problems
 
+    def check_changed(self, admin: KafkaAdminClient, partitions: int | None = None) -> list[str]:
+        """Check what was created or mended just now: for some seconds again, as brokers learn of it one after the other."""
+        deadline = time.monotonic() + LEARNING_SECONDS
+        while (problems := self.check(admin, partitions)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return problems
+
     def mend(self, admin: KafkaAdminClient) -> list[str]:
-        """Correct the settings of existing topics that do harm, wait until they hold, and return what was set."""
+        """Correct the settings of existing topics that do harm, and return what was set."""
         from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
 
         shapes = _described(admin, self.names)
         done = [(name, key, wanted) for name, key, _, wanted in self._harmful(shapes, _configs(admin, shapes), FREE)]
         for name, key, wanted in done:
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {key: wanted})])
-        deadline = time.monotonic() + MENDING_SECONDS
-        while list(self._harmful(shapes, _configs(admin, shapes), FREE)) and time.monotonic() < deadline:
-            time.sleep(0.05)
         return [f"{name}: {key}={wanted}" for name, key, wanted in done]
 
     def _harmful(

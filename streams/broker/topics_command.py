@@ -33,7 +33,8 @@ def command(
     with admin_client(kafka) as admin:
         created = [] if check else topics.create(admin, partitions, replication)
         mended = topics.mend(admin) if mend and not check else []
-        problems = topics.check(admin, partitions)
+        look = topics.check_changed if created or mended else topics.check
+        problems = look(admin, partitions)
     for name in created:
         click.echo(f"{name} created")
     for setting in mended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -54,7 +55,8 @@ def test_fault_19_the_disk_of_the_broker_is_full(broker: EmbeddedKafka, own: Top
         feeder.start()
         wait_until(lambda: sum(progress(broker.bootstrap, own).values()) > 3_000, 60, f"too slow: {worker.tail()}")
         ballast = disk / "ballast"
-        ballast.write_bytes(bytes(shutil.disk_usage(disk).free - LEFT))
+        with ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - LEFT)
         wait_until(lambda: not broker.running, 60, "the broker goes on though its disk is full")
         assert "No space left on device" in broker.log.read_text(), broker.log
         wait_until(lambda: worker.problems() != [], 60, f"it says that it is ready: {worker.tail()}")
@@ -67,5 +69,5 @@ def test_fault_19_the_disk_of_the_broker_is_full(broker: EmbeddedKafka, own: Top
         assert feeder.failed == []
         wait_until_caught_up(broker.bootstrap, own, supervised=[worker])
         assert sum(records.ends(broker.bootstrap, own.events).values()) == feeder.sent
-        worker.ready()
         assert_invariants(broker.bootstrap, own, feeder.garbage)
+        assert worker.ready().terminate() == 0

@@ -58,6 +58,7 @@ def test_fault_14_a_pause_is_longer_than_a_transaction_may_take(broker: Embedded
         worker.start().ready(20)  # it has left its group: the next one does not wait for the end of its session
         wait_until_caught_up(broker.bootstrap, own)
         assert_invariants(broker.bootstrap, own, garbage(items))
+        assert worker.ready().terminate() == 0
 
 
 def test_fault_15_load_after_the_broker_has_forgotten_the_transactional_ids(
@@ -77,6 +78,7 @@ def test_fault_15_load_after_the_broker_has_forgotten_the_transactional_ids(
         worker.start().ready()
         wait_until_caught_up(broker.bootstrap, own)
         assert_invariants(broker.bootstrap, own, garbage(items))
+        assert worker.ready().terminate() == 0
 
 
 def known(broker: EmbeddedKafka) -> list[str]:

@@ -51,6 +51,7 @@ def test_a_harmful_setting_keeps_a_worker_from_starting_until_it_is_mended(
     assert time.monotonic() - began < 1
     with admin_client(settings) as admin:
         assert topics.mend(admin) == [f"{name}: {key}={dict(_expected(topics, name))[key]}"]
+        assert topics.check_changed(admin) == []
     at_start.check(settings)
 
 
