@@ -20,14 +20,13 @@ from typing import Final, NamedTuple
 
 from schemas.fields import rfc3339
 from schemas.panes import PartitionStatus
-from streams.engine.policy import DAY, INTERVAL, SECOND, SLIDING, Days, Policy
+from streams.engine.policy import DAY, INTERVAL, SECOND, Days, Policy
 from streams.engine.slices import BREAKDOWNS, Slice
 from streams.errors import InputError
-from streams.kpis.panes import BLOCK, PaneStore, Total
+from streams.kpis.panes import PaneStore, Total
 from streams.kpis.windows import zone_of
 
 _QUARTER: Final = INTERVAL // SECOND
-_BLOCK: Final = BLOCK * SECOND
 _NARROW: Final = frozenset({None, "queue", "channel", "hour", "weekday"})
 """Questions that queues' own panes answer, which are kept for longer than those of breakdowns."""
 
@@ -77,16 +76,12 @@ class Coverage:
     def sliding(self, begin: int, end: int, by: str | None, wanted: Callable[[Slice], bool]) -> Iterator[Piece]:
         """Yield the wanted slices of the panes of 10 s in a stretch; they are kept for hours only."""
         breakdowns: set[str | None] = {None, by} if by in BREAKDOWNS else {None}
-        first, last = min(end, begin + -begin % _BLOCK), max(begin, end - end % _BLOCK)
-        for start in (*self._starts(SLIDING, begin, first), *self._starts(SLIDING, max(first, last), end)):
-            for of, total in self._sums(SLIDING, start, breakdowns):
-                if wanted(of):
-                    yield Piece(of, total, start, SLIDING)
-        for start in range(first, last, _BLOCK):
+        for block in self._store.blocks(begin // SECOND, end // SECOND):
+            start, length = (seconds * SECOND for seconds in block)
             for breakdown in breakdowns:
-                for of, total in self._store.block(start // SECOND, breakdown):
+                for of, total in self._store.block(block, breakdown):
                     if wanted(of):
-                        yield Piece(of, total, start, _BLOCK)
+                        yield Piece(of, total, start, length)
 
     def check(self, begin: int, end: int, by: str | None, wanted: Callable[[Slice], bool]) -> None:
         """Raise InputError when a stretch begins before what is kept, or an edge cuts a day without its quarters."""

@@ -19,6 +19,8 @@ from streams.engine.stretch import cuts, told
 
 Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
+Block = tuple[int, int]
+"""Start and length of several sliding panes, or of one (seconds)."""
 _SLIDING: Final = SLIDING // SECOND
 _PARTITIONS: Final = 12
 _PARTS: Final = 16
@@ -29,8 +31,8 @@ _OWN: Final = b"[[null,null,"
 """How part 0 begins where there is a queue's own pane. There is no bracket in it but the one that ends it."""
 _RESTING: Final = 3 * 3600
 """Seconds after its end, by the start of the newest, from which a stretch is sealed."""
-BLOCK: Final = 300
-"""Seconds of sliding panes that are added up once: an hour is eleven such sums and the panes of its ends."""
+_BLOCKS: Final = (300, 60)
+"""Seconds of sliding panes that are added up once: five minutes are four sums of a minute and the panes of both ends."""
 _DECODED: Final = 6000
 """Stretches of which sums are kept; of the others only the records."""
 
@@ -103,8 +105,8 @@ class PaneStore:
         self.places: set[tuple[str, str]] = set()
         """Channel and queue of all panes ever seen that have both."""
         self._stretches: dict[int, dict[int, Stretch]] = {}
-        self._blocks: dict[int, dict[str | None, dict[int, Total]]] = {}
-        """Sums of the panes of 10 s by the block's start and breakdown, of blocks that have not changed since."""
+        self._blocks: dict[Block, dict[str | None, dict[int, Total]]] = {}
+        """Sums of the panes of 10 s by breakdown, of blocks that have not changed since."""
         self._decoded: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._open: set[tuple[int, int]] = set()
         """Length and start of the stretches that are not sealed, and of some that are gone."""
@@ -125,7 +127,8 @@ class PaneStore:
                 self._seal()
         self._open.add((length, start))
         if length == _SLIDING:
-            self._blocks.pop(start - start % BLOCK, None)
+            for block in _BLOCKS:
+                self._blocks.pop((start - start % block, block), None)
         if not stretch.put((place << _PARTS | part) << _PARTITIONS | partition, value):
             del stretches[start]
 
@@ -188,17 +191,35 @@ class PaneStore:
         for number, total in sums.items():
             yield self.slices[number], total
 
-    def block(self, start: int, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
-        """Yield the sums of each slice over the sliding panes of `BLOCK` seconds; do not change them."""
-        starts = self.starts(_SLIDING, start, start + BLOCK)
-        if not starts:  # nothing that would ever change or go, and be forgotten then
+    def blocks(self, begin: int, end: int) -> Iterator[Block]:
+        """Yield start and length (seconds) of few blocks that make up the sliding panes between two times."""
+        return self._cut(begin, end, _BLOCKS)
+
+    def _cut(self, begin: int, end: int, lengths: tuple[int, ...]) -> Iterator[Block]:
+        """Yield whole blocks of the first length, before and after them those of the others, and at last single panes."""
+        if not lengths:
+            yield from ((start, _SLIDING) for start in self.starts(_SLIDING, begin, end))
             return
-        block = self._blocks.setdefault(start, {})
-        sums = block.get(breakdown)
+        length, *shorter = lengths
+        first, last = min(end, begin + -begin % length), max(begin, end - end % length)
+        yield from self._cut(begin, first, tuple(shorter))
+        yield from ((start, length) for start in range(first, last, length))
+        yield from self._cut(max(first, last), end, tuple(shorter))
+
+    def block(self, block: Block, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
+        """Yield the sums of each slice over the sliding panes of a block; do not change them."""
+        start, length = block
+        if length == _SLIDING:
+            yield from self.sums(_SLIDING, start, breakdown)
+            return
+        if not self.starts(_SLIDING, start, start + length):
+            return  # nothing that would ever change or go, and be forgotten then
+        known = self._blocks.setdefault(block, {})
+        sums = known.get(breakdown)
         if sums is None:
-            sums = block[breakdown] = {}
-            for at in starts:
-                for of, total in self.sums(_SLIDING, at, breakdown):
+            sums = known[breakdown] = {}
+            for part in self._cut(start, start + length, _BLOCKS[_BLOCKS.index(length) + 1 :]):
+                for of, total in self.block(part, breakdown):
                     sums.setdefault(self._number(of), Total()).add(total)
         for number, total in sums.items():
             yield self.slices[number], total
