@@ -209,7 +209,7 @@ class Feed(Generic[F]):
         held: dict[int, list[Any]] = {}
         while not self._stop.is_set():
             whole: list[Any] = []
-            for message in consumer.consume(BATCH, POLL):
+            for message in _arrived(consumer):
                 if message.error() is not None:
                     ends.reached(message)
                     continue
@@ -298,6 +298,12 @@ class Feed(Generic[F]):
 
     def _topic(self, name: str) -> str:
         return f"{self._kafka.prefix}.{name}"
+
+
+def _arrived(consumer: Any) -> list[Any]:
+    """Return what has arrived, as soon as anything has; `consume` alone would wait for a full batch."""
+    first = consumer.poll(POLL)
+    return [] if first is None else [first, *consumer.consume(BATCH - 1, 0)]
 
 
 def _partitions(consumer: Any, topic: str) -> list[int]:
