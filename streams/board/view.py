@@ -87,7 +87,11 @@ class View:
         rows = answers.rows(self.feed, asked, live=live, gone=gone)
         with self.feed.lock:
             watermark = self.feed.figures.watermark_us
-        sums = [ledger(row.channel, row.queue, row.kpis) for row in rows] if asked.by in {None, "queue"} else []
+        sums = [
+            ledger(row.channel, row.queue, row.kpis)
+            for row in rows
+            if asked.by in {None, "queue"} and _is_waited_in(row, asked)
+        ]
         queues = sorted({row.queue for row in rows if row.queue is not None})
         zone = self.zone_of(asked.queue)
         return Answer(
@@ -140,7 +144,7 @@ class View:
             watermark = figures.watermark_us
             last_events = self.feed.last_events()
             channels = sorted({channel for channel, _ in figures.queues()})
-        tiles = [self._tile(row, waiting, last_events, now_us) for row in rows]
+        tiles = [self._tile(row, waiting, last_events, now_us) for row in rows if row.channel is not None]
         return Snapshot(
             now_us // 1_000, local(now_us, zone), watermark // 1_000 if watermark else None, zone,
             Span(name, local(start, zone), local(end, zone)), feeding(condition),
@@ -202,6 +206,11 @@ class View:
 
     def _time(self, time_us: int) -> str:
         return local(time_us, self.zone)
+
+
+def _is_waited_in(row: Row, asked: Asked) -> bool:
+    """Tell whether a row is a queue's in a channel, or the total: what a queue has in no channel is money only."""
+    return row.channel is not None or row.queue == asked.queue
 
 
 def _in(row: Row, channel: str | None, queue: str | None) -> bool:

@@ -12,6 +12,8 @@ from schemas.panes import PartitionStatus
 from streams.engine.policy import Policy, QueuePolicy
 
 MARKER: Final = b"marker"
+_CREDITS: Final = 2
+"""What is credited for a fact, and where: raised with every change, as a state kept under the old rules cannot be gone on with."""
 
 
 class StateCorruptError(ValueError):
@@ -65,5 +67,5 @@ def fingerprint(policy: Policy) -> str:
     defaults = _kept(policy.defaults)
     queues = {name: _kept(limits) for name, limits in policy.queues.items() if _kept(limits) != defaults}
     return blake2b(
-        msgspec.msgpack.encode((defaults, sorted(queues.items()), policy.windows)), digest_size=8
+        msgspec.msgpack.encode((_CREDITS, defaults, sorted(queues.items()), policy.windows)), digest_size=8
     ).hexdigest()

@@ -114,7 +114,7 @@ class Giver:
     def _cost(self, mark: Mark, _: int) -> list[Credit]:
         """Return a cost spread evenly over the intervals of its period; the parts add up to it to the last millionth."""
         queue, channel, currency, amount, start, end = mark.more
-        place = self._cost_place(channel, queue)
+        place = self._slices.group([Slice(channel, queue)])
         if start == end:
             return [(start, place, ONE["costs"], money("cost_amount", currency, amount) if amount else None)]
         given: list[Credit] = []
@@ -124,12 +124,6 @@ class Giver:
             part, spent = until - spent, until
             given.append((begin, place, ONE["costs"], money("cost_amount", currency, part) if part else None))
         return given
-
-    def _cost_place(self, channel: str | None, queue: str | None) -> int:
-        """Return where a cost counts: its channel's queue or channel, else its queue in any channel, and always in totals."""
-        if channel is not None or queue is None:
-            return self._slices.group([Slice(channel, queue)])
-        return self._slices.group([Slice(None, None), Slice(None, queue)])
 
 
 def _mapped(value: int, low: int, high: int, to: tuple[int, int]) -> int:

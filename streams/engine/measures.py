@@ -124,6 +124,8 @@ def _shifts() -> dict[str, int]:
 SHIFT: Final = _shifts()
 _RARE: Final = 1 << SHIFT["returned_within_1d"]
 ONE: Final = {name: 1 << shift for name, shift in SHIFT.items()}
+AGENTS_TIME: Final = sum((1 << SUM) - 1 << SHIFT[name] for name in ("available_us", "on_contact_us", "paused_us"))
+"""The lanes of agents' time, of which a slice without a channel may hold other things too."""
 _SIZE: Final = sum(measure.bits for measure in MEASURES) // 8
 _lanes = struct.Struct("<" + "".join("I" if measure.bits == COUNT else "Q" for measure in MEASURES))
 

@@ -48,6 +48,9 @@ waiting at start + entered = answered + abandoned + flowed out + waiting at end.
 `occupancy` and `agents` do not add up over queues: an agent of two queues is available for both, so its time is in each of them, and once in the
 total. For the same reason a row by agent has the agent's time over all queues: asked for one queue, or for a channel, it is `unavailable`, while
 the row of the queue itself has the time of everybody signed in to it.
+
+A cost of a queue that names no channel is of the queue's only channel. Where the queue has several it is in none of their rows and has one of its own, with
+a queue and no channel: rows add up to the total, and asked for that queue alone the total is what it costs in all of them.
 """
 _EXCLUDED: Final = """\
 T, the limit of short abandons, W and the longest wait are settings of each queue. A total over queues takes each queue's visits by its own

@@ -19,7 +19,7 @@ from streams.errors import InputError
 from streams.kpis.agents import AgentStatus, AgentsTold
 from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Asked, Parts, figures, unavailable
-from streams.kpis.groups import Belongs, groups_of
+from streams.kpis.groups import Belongs, apart, groups_of
 from streams.kpis.panes import PaneStore, Total
 from streams.kpis.query import TOTAL, Group, Place, Query, asked, is_timed
 from streams.kpis.registry import BY, BY_ID, KPIS, SLIDING_BY
@@ -158,11 +158,11 @@ class Figures:
         What began in the first piece is the first, though it may be empty; others are left out where nothing is in them.
         """
         begin, end = query.start_us, query.end_us
-        belongs = partial(groups_of, query, coverage=self._coverage, places=self.queues())
+        belongs = self._belongs(query)
         found: dict[Group, dict[int, Total]] = {}
         for group in self._known_groups(query):
             found[group] = {0: Total()}
-        for of, total, start, length in self._pieces(query, begin, end):
+        for of, total, start, length in apart(self._pieces(query, begin, end)):
             for group in belongs(of, start, length):
                 pieces = found.setdefault(group, {0: Total()})
                 number = max(0, start - begin) // width
@@ -183,9 +183,7 @@ class Figures:
 
         Nothing is known until a partition has told how far it is: then no figure is available, not even a count of 0.
         """
-        belongs = partial(
-            groups_of, query, coverage=self._coverage, places=sorted(self._panes.places.union(self.queues()))
-        )
+        belongs = self._belongs(query)
         groups = self._groups(query, begin, end, belongs)
         if query.channel is None:
             until = min(end, self._clock(query))
@@ -209,11 +207,15 @@ class Figures:
                 {kpi: kpis[kpi] for kpi in BY_ID},
             )  # fmt: skip
 
+    def _belongs(self, query: Query) -> Belongs:
+        places = sorted(self._panes.places.union(self.queues()))
+        return partial(groups_of, query, coverage=self._coverage, places=places)
+
     def _groups(self, query: Query, begin: int, end: int, belongs: Belongs) -> dict[Group, Parts]:
         """Return the sums of each group by queue, and of all together."""
         groups: dict[Group, Parts] = {group: {} for group in self._known_groups(query)}
         pieces = self._pieces(query, begin, end)
-        for of, total, start, length in pieces if query.by in _BY_CLOCK else _added_up(pieces):
+        for of, total, start, length in apart(pieces if query.by in _BY_CLOCK else _added_up(pieces)):
             for group in belongs(of, start, length):
                 parts = groups.setdefault(group, {})
                 own = parts.get(of.queue)
@@ -265,7 +267,7 @@ class Figures:
     ) -> dict[str, Figure]:
         """Return the figures that are of the moment at which the stretch ends."""
         status = "open" if end > self._clock(query) else "final"
-        asked = by in {None, "queue", "channel"}
+        asked = by in {None, "channel"} or (by == "queue" and group[0] is not None)
         longest = agents = None
         if query.live and asked and end > query.now_us:
             longest = _longest_wait(query, group, now)

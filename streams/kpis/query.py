@@ -11,6 +11,8 @@ Place = tuple[str | None, str | None]
 Group = tuple[str | None, str | None, str | None, str | None]
 """What a row is of: channel, queue, breakdown, value."""
 TOTAL: Final[Group] = (None, None, None, None)
+NO_CHANNEL: Final = ""
+"""The channel of what is of none and is no agent's time: costs of a queue, what is said of contacts that nobody knows."""
 
 
 class Query(NamedTuple):
@@ -47,7 +49,7 @@ def is_timed(query: Query, by: str | None) -> bool:
 
 
 def in_total(query: Query, of: Slice) -> bool:
-    """Tell whether a slice, or what it is a part of, makes up the total.
+    """Tell whether a slice, or what it is a part of, makes up the total; agents' time is apart from the rest (`groups.apart`).
 
     An agent of two queues is in the time of both and once in the time of all, so the total takes that of all, or of the one
     queue asked for.

@@ -47,8 +47,7 @@ def assert_row_agrees(row: Row, oracle: Oracle, begin: int, end: int, *, live: b
     ratios = formulas.figures(oracle, POLICY, begin, end, place, live=live)
     for name, ratio in ratios.items():
         assert_ratio(name, row.kpis[name], ratio)
-    of_channel = [count for count in oracle.counts if row.channel in (None, count.channel or row.channel)]
-    chosen = formulas.tally([count for count in of_channel if begin <= count.time < end], row.queue)
+    chosen = formulas.tally(count for count in formulas.of_row(oracle, place) if begin <= count.time < end)
     assert {name: row.kpis[name].value for name in COUNTS} == {name: chosen[name] for name in COUNTS}
     for stem, names in PERCENTILES.items():
         for percent, exact in formulas.percentiles(oracle, begin, end, place, *names).items():

@@ -6,9 +6,15 @@ ticket  0 opened    30 reply   40 to level 2   60 resolved   80 reopened   90 re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
+
 import pytest
 
+from schemas.business import CostAccrued
+from schemas.events import encode
 from schemas.rows import Row
+from schemas.tickets import TicketOpened
 from streams.engine.partition import Partition, Record
 from streams.engine.policy import MINUTE, SECOND, Policy
 from streams.kpis.figures import Figures, Query
@@ -43,8 +49,13 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def figures() -> Figures:
     """What a worker tells of these events."""
+    return told(written(NOW / SECOND))
+
+
+def told(events: Iterable[tuple[bytes, bytes]]) -> Figures:
+    """Return what a worker tells of keys and events."""
     partition, figures = Partition(0, Policy()), Figures(Policy())
-    sent = enumerate(written(NOW / SECOND))
+    sent = enumerate(events)
     assert partition.process(Record(offset, NOW, key, value) for offset, (key, value) in sent) == []
     partition.advance(NOW)
     for key, value in partition.flush().kpis:
@@ -71,6 +82,28 @@ def test_amounts_name_their_currency(figures: Figures) -> None:
     (row,) = [row for row in rows(figures, "queue") if row.queue == "web"]
     figure = row.kpis["sales_amount"]
     assert (figure.unit, figure.amounts) == ("EUR", {"EUR": "19.9"})
+
+
+def test_the_cost_of_a_queue_with_several_channels_has_a_row_of_its_own() -> None:
+    """It is of none of them; rows add up to the total, and asked for the queue alone the total has it."""
+    at = NOW / SECOND - 60
+    opened = [
+        TicketOpened(id=channel, time=at, contact_id=channel, channel=channel, queue="help")
+        for channel in ("email", "social")
+    ]
+    costs = [
+        CostAccrued(id="help", time=at, amount=Decimal(20), currency="USD", queue="help"),
+        CostAccrued(id="email", time=at, amount=Decimal("0.5"), currency="USD", queue="help", channel="email"),
+    ]
+    figures = told((event.id.encode(), encode(event)) for event in (*opened, *costs))
+    *each, total = rows(figures, "queue")
+    assert [(row.channel, row.queue, row.kpis["cost_amount"].value, row.kpis["waiting"].value) for row in each] == [
+        (None, "help", 20, None), ("email", "help", 0.5, 1), ("social", "help", 0, 1),
+    ]  # fmt: skip
+    assert total.kpis["cost_amount"].value == 20.5
+    *channels, of_queue = figures.rows(Query(NOW - 15 * MINUTE, NOW, by="queue", queue="help", now_us=NOW))
+    assert [row.channel for row in channels] == ["email", "social"]
+    assert of_queue.kpis["cost_amount"].value == 20.5
 
 
 def test_levels_share_all_resolutions(figures: Figures) -> None:

@@ -233,8 +233,7 @@ class Oracle:
                         breakdowns = _breakdowns(one.visit, one.agent, one.level)
                         yield Count(time, one.visit.channel, one.visit.queue, breakdowns, measure, value, listed)
                     else:
-                        for channel, queue in _of_no_contact(one):
-                            yield Count(time, channel, queue, {}, measure, value, listed)
+                        yield Count(time, *_of_no_contact(one), {}, measure, value, listed)
 
     def _happening(self, one: Happening) -> Iterator[tuple[int, str, int, bool]]:
         """Yield time, measure, value and whether it is one of a list."""
@@ -369,15 +368,11 @@ _COUNTED = {
 }  # fmt: skip
 
 
-def _of_no_contact(one: Happening) -> list[tuple[str | None, str | None]]:
-    """Return channels and queues: in totals only, or those of a cost."""
+def _of_no_contact(one: Happening) -> tuple[str | None, str | None]:
+    """Return channel and queue: none, or those of a cost."""
     if one.what != "cost":
-        return [(None, None)]
-    cost = one.more["cost"]
-    everywhere: list[tuple[str | None, str | None]] = (
-        [(None, None)] if cost.queue is not None and cost.channel is None else []
-    )
-    return [(cost.channel, cost.queue), *everywhere]
+        return None, None
+    return one.more["cost"].channel, one.more["cost"].queue
 
 
 def _whose(event: Event) -> str:

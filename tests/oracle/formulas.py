@@ -6,7 +6,8 @@ queue by its own formula and limits.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from fractions import Fraction
 from math import floor
 
@@ -17,6 +18,7 @@ Place = tuple[str | None, str | None]
 """Channel and queue; None for all."""
 Ratio = tuple[Fraction, Fraction]
 SECOND = 1_000_000
+AGENTS_TIME = {"available_us", "on_contact_us", "paused_us"}
 RESPONSES = {
     "": ("creation", "reopening"), "_creation": ("creation",), "_reopening": ("reopening",), "_handover": ("handover",),
 }  # fmt: skip
@@ -110,28 +112,47 @@ def figures(
     oracle: Oracle, policy: Policy, start: int, end: int, place: Place, *, live: bool = False
 ) -> dict[str, Ratio]:
     """Return all ratios of a channel's queue, or of all queues together (None), over ``start`` to ``end``."""
-    channel, queue = place
-    chosen = [
-        count for count in oracle.counts if start <= count.time < end and channel in (None, count.channel or channel)
-    ]
-    everything = tally(chosen, queue)
-    result = ratios(everything)
-    queues = {count.queue for count in chosen if count.queue is not None} if queue is None else {queue}
+    chosen = [count for count in of_row(oracle, place) if start <= count.time < end]
+    queues = {count.queue for count in chosen}
     top, bottom = Fraction(0), Fraction(0)
-    for name in queues:
-        own = policy.of(name)
-        numerator, denominator = service_level(own.formula_live if live else own.formula, tally(chosen, name))
+    for name in queues - {None}:
+        own = policy.of(name or "")
+        of_queue = tally([count for count in chosen if count.queue == name])
+        numerator, denominator = service_level(own.formula_live if live else own.formula, of_queue)
         top, bottom = top + numerator, bottom + denominator
-    return {**result, "service_level": (top, bottom)}
+    return {**ratios(tally(chosen)), "service_level": (top, bottom)}
 
 
-def tally(counts: list[Count], queue: str | None) -> Counter[str]:
-    """Add the counts of a queue up; for all queues (None), an agent of two queues counts once."""
+def of_row(oracle: Oracle, place: Place) -> list[Count]:
+    """Return what counts in the row of a channel's queue, of a queue whatever the channel, or of all together.
+
+    An agent's time is of all channels of its queues, and counts once in all together. What else is of a queue and no channel is
+    of the queue's only channel; where it has several, or none, it has a row of its own.
+    """
+    channels = defaultdict(set)
+    for name, of_policy in oracle.policy.queues.items():
+        channels[name].update(of_policy.channels)
+    for visit in oracle.visits():
+        channels[visit.queue].add(visit.channel)
+
+    def wanted(count: Count) -> bool:
+        if count.measure in AGENTS_TIME:
+            return count.queue == place[1] and (place[0] is not None or place[1] is None)
+        if place == (None, None):
+            return True
+        channel = count.channel
+        if channel is None and count.queue is not None and len(channels[count.queue]) == 1:
+            (channel,) = channels[count.queue]
+        return (channel, count.queue) == place
+
+    return [count for count in oracle.counts if wanted(count)]
+
+
+def tally(counts: Iterable[Count]) -> Counter[str]:
+    """Add counts up, but for those that are one of a list."""
     n: Counter[str] = Counter()
     for count in counts:
-        of_agents = count.channel is None
-        wanted = count.queue == queue if queue is not None or of_agents else True
-        if wanted and not count.listed:
+        if not count.listed:
             n[count.measure] += count.value
     return n
 
