@@ -1,7 +1,8 @@
 """The figures for Prometheus, made at each scrape: what has gone vanishes, what is known is always there.
 
 Counts of known queues are 0 when nothing happened, and absent until a worker has told of its figures; a ratio without a denominator
-has no sample. No sample has a timestamp: how old the figures
+has no sample. What is of no queue, or of no channel, has series with that label empty, as far as there is any: so totals are the sums
+over queues and channels of counts, amounts, numerators and denominators. No sample has a timestamp: how old the figures
 are is said by `contact_center_watermark_timestamp_seconds`.
 """
 
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import accumulate
 
+from msgspec import structs
 from prometheus_client.core import CounterMetricFamily, GaugeHistogramMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -165,8 +167,7 @@ class Exporter(Collector):
         yield from (bound, minimum)
 
     def _windows(self) -> Iterator[Metric]:
-        every = {name: self._rows(name, "queue") for name in metrics.WINDOWS}
-        rows = {name: [*found[:-1], of_no_queue(found)] for name, found in every.items()}
+        rows = {name: [told(row) for row in self._rows(name, "queue")[:-1]] for name in metrics.WINDOWS}
         yield from families(rows, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
         if self._agents:
             of_agents = {name: self._rows(name, "agent") for name in metrics.WINDOWS}
@@ -187,7 +188,7 @@ class Exporter(Collector):
         return family
 
     def _query(self, by: str) -> Query:
-        return Query(0, 0, "all", by, None, None, live=True, now_us=self._view.now_us())
+        return Query(0, 0, "all", by, live=True, now_us=self._view.now_us(), nowhere=True)
 
     def _rows(self, name: str, by: str) -> list[Row]:
         with self._figures() as figures:
@@ -230,22 +231,14 @@ def durations(found: Mapping[str, Mapping[tuple[str, str], Total]], policy: Poli
         yield family
 
 
-def of_no_queue(rows: list[Row]) -> Row:
-    """Return what of the total, the last row, is in no queue's: answers of employees, customers who stay or leave without a contact.
-
-    The rest of the total is the sum that Prometheus can make itself.
-    """
-    *queues, total = rows
-    found: dict[str, Figure] = {}
-    for name in metrics.OF_NO_QUEUE:
-        figure = total.kpis[name]
-        top = (figure.numerator or 0) - sum(row.kpis[name].numerator or 0 for row in queues)
-        bottom = (figure.denominator or 0) - sum(row.kpis[name].denominator or 0 for row in queues)
-        if bottom > 0:
-            found[name] = Figure(top / bottom, top, bottom, figure.unit, figure.status)
-        elif top > 0:
-            found[name] = Figure(top, top, None, figure.unit, figure.status)
-    return Row(total.start, total.end, None, None, None, None, found)
+def told(row: Row) -> Row:
+    """Return a row as it is told: of what is of no queue or no channel only what is something, as nobody waits for it to be."""
+    if row.channel and row.queue:
+        return row
+    kpis = {
+        name: figure for name, figure in row.kpis.items() if figure.numerator or figure.denominator or figure.amounts
+    }
+    return structs.replace(row, kpis=kpis)
 
 
 def cumulative(counts: Mapping[int, int], ends: Iterable[float]) -> list[tuple[str, float]]:
@@ -278,15 +271,16 @@ def families(
     places = [(Labels(labels, [*place(row), name]), row.kpis) for name in rows for row in rows[name]]
     for kpi in metrics.exported():
         found = [(of, kpis[kpi.id]) for of, kpis in places if kpi.id in kpis]
-        if kpi.unit == "money":
+        top, bottom = metrics.part_names(kpi.id, kpi.unit)
+        if kpi.amount is not None:
             yield _amounts(metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), found)
-            continue
-        values = [(of, figure.value) for of, figure in found]
-        yield _family(metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), values)
+        else:
+            values = [(of, figure.value) for of, figure in found]
+            yield _family(metrics.name_of(kpi.id, kpi.unit) + suffix, metrics.help_of(kpi), values)
         if metrics.has_parts(kpi):
-            top, bottom = metrics.part_names(kpi.id, kpi.unit)
             tops = [(of, figure.numerator) for of, figure in found]
             yield _family(top + suffix, f"{kpi.name}, numerator: {metrics.terms_of(kpi.numerator)}", tops)
+        if metrics.has_parts(kpi) or kpi.denominator is not None:
             bottoms = [(of, figure.denominator) for of, figure in found]
             yield _family(bottom + suffix, f"{kpi.name}, denominator: {metrics.terms_of(kpi.denominator)}", bottoms)
 

@@ -12,8 +12,6 @@ PREFIX: Final = "contact_center"
 WINDOWS: Final = ("5m", "15m", "30m", "60m", "today")
 PLACE: Final = ("queue", "channel")
 WINDOWED: Final = (*PLACE, "window")
-OF_NO_QUEUE: Final = ("enps", "enps_answers", "retention_rate", "churn_rate")
-"""KPIs of which something can be of no queue: their series without the names of a queue and a channel."""
 LEVEL_SHARE: Final = f"{PREFIX}_level_share_ratio"
 CURRENCY: Final = "currency"
 """Label of amounts, beside the others."""
@@ -112,7 +110,7 @@ def _stem(kpi_id: str, unit: str) -> str:
 
 def has_parts(kpi: Kpi) -> bool:
     """Tell whether a KPI is a quotient whose parts are exported: a ratio or a mean, not a count or a percentile."""
-    return kpi.id == "service_level" or (kpi.unit != "money" and kpi.denominator is not None)
+    return kpi.id == "service_level" or (kpi.amount is None and kpi.denominator is not None)
 
 
 def help_of(kpi: Kpi) -> str:

@@ -21,7 +21,7 @@ from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Asked, Parts, figures, unavailable
 from streams.kpis.groups import Belongs, apart, groups_of
 from streams.kpis.panes import PaneStore, Total
-from streams.kpis.query import TOTAL, Group, Place, Query, asked, is_timed
+from streams.kpis.query import NO_QUEUE, TOTAL, Group, Place, Query, asked, is_timed
 from streams.kpis.registry import BY, BY_ID, KPIS, SLIDING_BY
 from streams.kpis.statuses import statuses
 from streams.kpis.waiting import Growth, WaitingNow, growth_since, waiting_at
@@ -203,7 +203,7 @@ class Figures:
                 kpis |= self._of_the_moment(query, end, group, by, waiting.get(group), now_waiting)
             channel, queue, breakdown, value = group
             yield Row(
-                rfc3339(begin), rfc3339(end), channel or query.channel, queue or query.queue, breakdown, value,
+                rfc3339(begin), rfc3339(end), channel or query.channel, query.queue if queue is None else queue, breakdown, value,
                 {kpi: kpis[kpi] for kpi in BY_ID},
             )  # fmt: skip
 
@@ -267,7 +267,7 @@ class Figures:
     ) -> dict[str, Figure]:
         """Return the figures that are of the moment at which the stretch ends."""
         status = "open" if end > self._clock(query) else "final"
-        asked = by in {None, "channel"} or (by == "queue" and group[0] is not None)
+        asked = by in {None, "channel"} or (by == "queue" and None not in group[:2] and NO_QUEUE not in group[:2])
         longest = agents = None
         if query.live and asked and end > query.now_us:
             longest = _longest_wait(query, group, now)

@@ -10,7 +10,7 @@ from streams.engine.policy import INTERVAL
 from streams.engine.slices import Slice
 from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.panes import Total
-from streams.kpis.query import NO_CHANNEL, TOTAL, Group, Query, in_total
+from streams.kpis.query import NO_CHANNEL, NO_QUEUE, TOTAL, Group, Query, in_total
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 Belongs = Callable[[Slice, int, int], Iterator[Group]]
@@ -45,6 +45,8 @@ def groups_of(
         for channel in _channels(of, places):
             if channel is not None or query.queue is None:  # else the total has that name
                 yield channel, of.queue, None, None
+    elif by == "queue" and query.nowhere and of.breakdown is None and of.channel is not None:
+        yield of.channel or None, NO_QUEUE, None, None
     elif by == "channel" and of.breakdown is None and of.channel:
         yield of.channel, None, None, None
     elif by == "weekday" and whole:

@@ -13,10 +13,15 @@ Group = tuple[str | None, str | None, str | None, str | None]
 TOTAL: Final[Group] = (None, None, None, None)
 NO_CHANNEL: Final = ""
 """The channel of what is of none and is no agent's time: costs of a queue, what is said of contacts that nobody knows."""
+NO_QUEUE: Final = ""
+"""The queue, in rows that are asked for with ``nowhere``, of what is of none."""
 
 
 class Query(NamedTuple):
-    """What is asked: a range (microseconds), how it is cut, by what, of which channel and queue; live or history."""
+    """What is asked: a range (microseconds), how it is cut, by what, of which channel and queue; live or history.
+
+    ``nowhere`` asks for rows by queue of what is of no queue as well, one a channel and one of no channel; then rows make up the total.
+    """
 
     start_us: int
     end_us: int
@@ -26,6 +31,7 @@ class Query(NamedTuple):
     queue: str | None = None
     live: bool = False
     now_us: int = 0
+    nowhere: bool = False
 
 
 def asked(query: Query, of: Slice) -> bool:

@@ -20,7 +20,7 @@ from prometheus_client.samples import Sample
 
 from schemas.rows import Row
 from streams.board import metrics
-from streams.board.exporter import durations, families, limits, place_labels
+from streams.board.exporter import durations, families, limits, place_labels, told
 from streams.engine.policy import HOUR, INTERVAL, SECOND
 from streams.kpis import zones
 from streams.kpis.figures import Figures, Query
@@ -66,14 +66,14 @@ def write(file: IO[bytes], figures: Figures, query: Query, folder: Path) -> None
 
 def at(figures: Figures, query: Query, end: int, growth: Growth) -> Iterator[Metric]:
     """Yield the families at a time (microseconds, the end of a quarter): a query's channel and queue only."""
-    asked = query._replace(every="all", by="queue", live=True, now_us=end - 1)
+    asked = query._replace(every="all", by="queue", live=True, now_us=end - 1, nowhere=query.queue is None)
     rows = {name: _rows(name, asked, figures, growth) for name in WINDOWS}
     yield from families(rows, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
     waiting = GaugeMetricFamily(metrics.WAITING, "Callers waiting now", labels=metrics.PLACE)
     for row in rows[WINDOWS[0]]:
-        count = row.kpis["waiting"].value
-        if count is not None:
-            waiting.add_metric(place_labels(row.channel, row.queue), count)
+        now = row.kpis.get("waiting")
+        if now is not None and now.value is not None:
+            waiting.add_metric(place_labels(row.channel, row.queue), now.value)
     yield waiting
     wanted = {(row.channel, row.queue) for row in rows[WINDOWS[0]]}
     yield from limits((place for place in figures.queues() if place in wanted), figures.policy)
@@ -85,7 +85,7 @@ def _rows(name: str, query: Query, figures: Figures, growth: Growth) -> list[Row
     found: list[Row] = []
     for span in zones.spans(name, query, figures):
         rows = figures.stretch(span.query, span.query.start_us, span.query.end_us, growth)
-        found += (row for row in zones.own(rows, span, figures) if row.queue is not None)
+        found += (told(row) for row in zones.own(rows, span, figures) if row.queue is not None)
     return found
 
 

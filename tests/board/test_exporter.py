@@ -10,15 +10,19 @@ from prometheus_client.openmetrics.exposition import generate_latest as open_enc
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from schemas.business import SaleClosed
+from schemas.business import CostAccrued, SaleClosed
 from schemas.calls import CallQueued
 from schemas.chats import ChatEnded, ChatMessage, ChatStarted
 from schemas.dead_letters import Reason
 from schemas.events import encode
+from schemas.opinions import FeedbackReceived, SurveyAnswered
 from schemas.tickets import TicketOpened, TicketReplied
+from streams.board import metrics
 from streams.board.exporter import Exporter
 from streams.board.exposition import exposition as written_out
 from streams.engine.policy import SECOND, Policy, QueuePolicy
+from streams.kpis.figures import Query
+from streams.kpis.windows import window
 from tests.board.rig import NOW, view_of
 from tests.harness.written import written
 
@@ -223,3 +227,44 @@ def test_amounts_have_a_sample_a_currency_and_what_is_of_no_queue_has_no_names()
     assert samples(found, "contact_center_retention_ratio", window="30m", queue="web") == [1.0]
     assert sum(samples(found, "contact_center_enps_answers", window="30m")) == 1
     assert samples(found, "contact_center_level_share_ratio", level="2", window="today") == [0.75]
+
+
+def test_the_series_of_all_places_make_up_the_total():
+    """Costs of a channel, of a queue in two channels and of nothing; what is said and sold of contacts that nobody knows: each once."""
+    now, unknown = NOW / SECOND - 60, [
+        *(SurveyAnswered(id=kind, time=NOW / SECOND, contact_id="?", kind=kind, value=1) for kind in ("csat", "nps", "ces", "fcr")),
+        *(FeedbackReceived(id=kind, time=NOW / SECOND, contact_id="?", kind=kind) for kind in ("complaint", "applause")),
+        SaleClosed(id="?", time=NOW / SECOND, contact_id="?", amount=Decimal("2.5"), currency="EUR"),
+    ]  # fmt: skip
+    costs = [
+        CostAccrued(
+            id=f"{queue}/{channel}", time=now, amount=Decimal(amount), currency="EUR", queue=queue, channel=channel
+        )
+        for queue, channel, amount in ((None, "social", 7), (None, None, 3), ("mail", None, 5), ("mail", "social", 1))
+    ]
+    ticket = TicketOpened(id="m", time=now, contact_id="m", channel="social", queue="mail")
+    view = view_of(
+        [*written(NOW / SECOND), *((event.id.encode(), encode(event)) for event in (*unknown, *costs, ticket))]
+    )
+    found = {family.name: family for family in text_string_to_metric_families(exposition(view))}
+    (total,) = view.feed.figures.rows(window_30m(view))
+    for kpi in metrics.exported():
+        figure = total.kpis[kpi.id]
+        names = dict(zip(("numerator", "denominator"), metrics.part_names(kpi.id, kpi.unit), strict=True))
+        if kpi.unit == "count" or kpi.id in {"sales_amount", "cost_amount"}:
+            names = {"value": metrics.name_of(kpi.id, kpi.unit)}
+        elif kpi.amount:
+            del names["numerator"]  # the amount has a name of its own
+        if kpi.quantile is None and kpi.crediting != "CLIP":
+            for part, name in names.items():
+                assert sum(samples(found, name, window="30m")) == pytest.approx(getattr(figure, part)), name
+    assert samples(found, "contact_center_cost_amount", window="30m", queue="", channel="social") == [7]
+    assert samples(found, "contact_center_cost_amount", window="30m", queue="mail", channel="") == [15]
+    assert samples(found, "contact_center_complaint_numerator", window="30m", queue="", channel="") == [1]
+    assert samples(found, "contact_center_complaint_ratio", window="30m", queue="", channel="") == []
+
+
+def window_30m(view):
+    """The question for all of the window of half an hour."""
+    begin, end = window("30m", view.now_us(), "UTC")
+    return Query(begin, end, live=True, now_us=view.now_us())
