@@ -32,6 +32,7 @@ from streams.engine.histogram import bucket, upper
 from streams.engine.measures import SHIFT
 from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
+from streams.kpis.agents import AgentStatus
 from streams.kpis.evaluate import merged
 from streams.kpis.figures import Figures, Query
 from streams.kpis.panes import Total
@@ -140,6 +141,7 @@ class Exporter(Collector):
         for state in _STATES:
             family.add_metric([state], states[state])
         yield family
+        yield _agents_by_queue(agents, sorted({place.queue for place in figures.waiting()}))
         if self._agents:
             since = GaugeMetricFamily(
                 metrics.AGENT_STATE, "Since when an agent is in its state", labels=["agent", "state"]
@@ -303,6 +305,17 @@ def _amounts(name: str, text: str, found: list[tuple[Labels, Figure]]) -> Metric
 def place_labels(channel: str | None, queue: str | None) -> list[str]:
     """Return the values of the labels `metrics.PLACE`."""
     return [queue or "", channel or ""]
+
+
+def _agents_by_queue(agents: Iterable[AgentStatus], queues: Iterable[str]) -> Metric:
+    """Return how many agents each queue has in each state: those who name it, and those who name no queue and so serve all."""
+    text = "Distinct agents of a queue in a state now; who is of several counts in each, who names none in all"
+    family = GaugeMetricFamily(metrics.AGENTS_BY_QUEUE, text, labels=["queue", "state"])
+    found = Tally((queue, agent.state) for agent in agents for queue in agent.queues or (None,))
+    for queue in queues:
+        for state in _STATES:
+            family.add_metric([queue, state], found[queue, state] + found[None, state])
+    return family
 
 
 def _scores(rows: list[Row]) -> Metric:

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as open_enc
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_parser
 from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.agents import AgentStateChanged
 from schemas.business import CostAccrued, SaleClosed
 from schemas.calls import CallQueued
 from schemas.chats import ChatEnded, ChatMessage, ChatStarted
@@ -85,6 +86,27 @@ def test_names_and_labels_follow_the_rules(families):
 def test_agents_have_series_only_when_asked_for(text):
     assert 'agent="' not in text
     assert 'agent="agent-1"' in exposition(view_of(), agents=True)
+
+
+def test_agents_are_counted_in_each_of_their_queues_and_who_names_none_in_all():
+    states = (
+        ("ana", "paused", ("sales", "sales", "old")),
+        ("eva", "available", ("idle", "sales")),
+        ("leo", "busy", ()),
+    )
+    events = [
+        AgentStateChanged(id=name, time=NOW / SECOND - 60, agent_id=name, state=state, queues=queues)
+        for name, state, queues in states
+    ]
+    text = exposition(view_of([(event.agent_id.encode(), encode(event)) for event in events]))
+    found = dict(re.findall(r"contact_center_agents_by_queue\{(.*)\} (\S+)", text))
+    assert len(found) == 10
+    assert {labels for labels, count in found.items() if count != "0.0"} == {
+        f'queue="{queue}",state="{state}"'
+        for queue, state in (
+            ("idle", "available"), ("idle", "busy"), ("sales", "available"), ("sales", "busy"), ("sales", "paused"),
+        )
+    }  # fmt: skip
 
 
 def test_agents_have_series_of_every_window():
