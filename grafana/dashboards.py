@@ -122,7 +122,7 @@ def _queue(language: Language) -> Rows:
 def _agents(language: Language) -> Rows:
     yield _NOW, operations.agents(language)
     yield _BY_QUEUE, _graphs(kpis_of(AGENTS), language)
-    yield Text("By agent", "Por agente"), [operations.by_agent(language)]
+    yield Text("By agent", "Por agente"), [operations.by_agent(language), operations.money_by_agent(language)]
 
 
 def _channels(language: Language) -> Rows:

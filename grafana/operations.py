@@ -14,6 +14,11 @@ WAITING: Final = queries.by_queue(metrics.WAITING)
 LONGEST: Final = queries.longest_wait()
 _WORKING: Final = f'sum(max by (state) ({metrics.AGENTS}{{state=~"available|busy|wrap_up"}}))'
 _PLACES: Final = {"queue": Text("Queue", "Cola"), "channel": Text("Channel", "Canal")}
+_AGENT: Final = Text("Agent", "Agente")
+_ASKED_FOR: Final = Text(
+    "Needs `board.agents_in_metrics = true`: by default agents are not exported.",
+    "Requiere `board.agents_in_metrics = true`: de serie no se exportan los agentes.",
+)
 _LEDGER: Final = ("entered", "answered", "abandoned", "flowed_out")
 _OPENING: Final = 'event=~".+[.](queued|started|opened)"'
 """Events that open a visit."""
@@ -108,18 +113,20 @@ def agents(language: Language) -> list[Any]:
 
 def by_agent(language: Language) -> Any:
     """Return the table of agents."""
-    head = Head(
-        Text("By agent", "Por agente"),
-        Text(
-            "Needs `board.agents_in_metrics = true`: by default agents are not exported.",
-            "Requiere `board.agents_in_metrics = true`: de serie no se exportan los agentes.",
-        ),
-    )
-    kpis = [kpi for kpi in metrics.exported() if "agent" in kpi.breakdowns and not kpi.histograms]
-    columns = {
-        head_of(kpi): f'max by (agent) ({metrics.name_of(kpi.id, kpi.unit)}_by_agent{{window="$window"}})' for kpi in kpis
-    }  # fmt: skip
-    return panels.rows(head, language, columns, {"agent": Text("Agent", "Agente")})
+    head = Head(Text("By agent", "Por agente"), _ASKED_FOR)
+    columns = {head_of(kpi): queries.of_agent(kpi) for kpi in _of_agents() if kpi.unit != "money"}
+    return panels.rows(head, language, columns, {"agent": _AGENT})
+
+
+def money_by_agent(language: Language) -> Any:
+    """Return the table of agents' amounts: a row for each currency, which only amounts have."""
+    head = Head(Text("Money by agent", "Dinero por agente"), _ASKED_FOR)
+    columns = {head_of(kpi): queries.of_agent(kpi) for kpi in _of_agents() if kpi.unit == "money"}
+    return panels.rows(head, language, columns, {"agent": _AGENT, metrics.CURRENCY: Text("Currency", "Moneda")})
+
+
+def _of_agents() -> list[Kpi]:
+    return [kpi for kpi in metrics.exported() if "agent" in kpi.breakdowns and not kpi.histograms]
 
 
 def volume(language: Language) -> list[Any]:

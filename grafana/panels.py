@@ -23,13 +23,16 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana import queries
 from grafana.words import ACTION, AS_WANTED, ATTENTION, Language, Text, definition, name
+from streams.board import metrics
 from streams.kpis.registry import Kpi
 
 Lines = Mapping[str, tuple[str, str]]
 """By query its expression and its legend."""
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 QUEUE: Final = "{{queue}} · {{channel}}"
-_UNITS: Final = {"ratio": units.PercentUnit, "s": units.Seconds, "count": units.Short}
+CURRENCY: Final = f"{{{{{metrics.CURRENCY}}}}}"
+_UNITS: Final = {"ratio": units.PercentUnit, "s": units.Seconds, "count": units.Short, "money": "currency:¤"}
+"""The sign ¤ is an amount of whichever currency the legend names."""
 _COLOURS: Final = {"as_wanted": "green", "attention": "orange", "action": "red"}
 _LEVELS: Final = {"as_wanted": AS_WANTED, "attention": ATTENTION, "action": ACTION}
 _NOTHING: Final = "--"
@@ -94,8 +97,9 @@ def graph(
 
 def kpi_graph(kpi: Kpi, language: Language) -> timeseries.Panel:
     """Return a graph of a KPI by queue, with the bounds of its queues."""
-    lines = {"value": (queries.of_queue(kpi), QUEUE)}
-    bounds = ("attention", "action") if kpi.better else ()
+    legend = f"{QUEUE} · {CURRENCY}" if kpi.unit == "money" else QUEUE
+    lines = {"value": (queries.of_queue(kpi), legend)}
+    bounds = ("attention", "action") if queries.may_have_bounds(kpi) else ()
     lines |= {
         level: (queries.bound(kpi.id, level), f"{QUEUE}: {_LEVELS[level].to(language)}") for level in bounds
     }  # fmt: skip
@@ -119,14 +123,17 @@ def number(head: Head, language: Language, lines: Lines) -> stat.Panel:
 
 
 def kpi_total(kpi: Kpi, language: Language) -> stat.Panel:
-    """Return a KPI over all chosen queues."""
-    return number(head_of(kpi), language, {"value": (queries.total(kpi), "")})
+    """Return a KPI over all chosen queues; of money a number for each currency."""
+    if kpi.unit != "money":
+        return number(head_of(kpi), language, {"value": (queries.total(kpi), "")})
+    panel = number(head_of(kpi), language, {"value": (queries.total(kpi), CURRENCY)})
+    return panel.text_mode(kinds.BigValueTextMode.VALUE_AND_NAME)
 
 
 def kpi_levels(kpi: Kpi, language: Language, value: str | None = None) -> stat.Panel:
     """Return a KPI of each chosen queue in the colour and with the word of its level; ``value``, where it has no series of its own."""
     value = value or queries.of_queue(kpi)
-    if kpi.better is None:
+    if kpi.better is None or not queries.may_have_bounds(kpi):
         return number(head_of(kpi), language, {"value": (value, QUEUE)})
     split = queries.at_level(kpi.id, kpi.better, value)
     lines = {ref: (expression, f"{QUEUE}: {_LEVELS[ref].to(language)}") for ref, expression in split.items()}

@@ -23,8 +23,27 @@ def by_queue(name: str, labels: str = PLACE, more: str = "") -> str:
 
 def of_queue(kpi: Kpi) -> str:
     """Return a KPI of each queue in the chosen window."""
-    more = f", {metrics.CURRENCY}" if kpi.unit == "money" else ""
-    return by_queue(metrics.name_of(kpi.id, kpi.unit), WINDOWED, more)
+    return by_queue(metrics.name_of(kpi.id, kpi.unit), WINDOWED, _currency(kpi))
+
+
+def of_agent(kpi: Kpi) -> str:
+    """Return a KPI of each agent in the chosen window.
+
+    >>> from streams.kpis.registry import BY_ID
+    >>> of_agent(BY_ID["sales_amount"])
+    'max by (agent, currency) (contact_center_sales_amount_by_agent{window="$window"})'
+    """
+    return f'max by (agent{_currency(kpi)}) ({metrics.name_of(kpi.id, kpi.unit)}_by_agent{{window="$window"}})'
+
+
+def _currency(kpi: Kpi) -> str:
+    """Return the label that an amount is told apart by, beside others."""
+    return f", {metrics.CURRENCY}" if kpi.unit == "money" else ""
+
+
+def may_have_bounds(kpi: Kpi) -> bool:
+    """Tell whether a KPI may alarm: not one of which more is neither better nor worse, nor an amount, as a bound has no currency."""
+    return kpi.better is not None and kpi.unit != "money"
 
 
 def adds_up(kpi: Kpi) -> bool:

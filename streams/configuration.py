@@ -122,6 +122,11 @@ def _alarm_of(name: str) -> dict[str, Any]:
     if name not in BY_ID:
         message = f"alarms.{name}: no KPI has this id, expected one such as {', '.join(usual_alarms())}"
         raise ConfigurationError(message)
+    if BY_ID[name].unit == "money":
+        message = (
+            f"alarms.{name}: an amount has a currency and a bound has none, expected a KPI that is no amount of money"
+        )
+        raise ConfigurationError(message)
     known = usual_alarms().get(name)
     return {} if known is None else asdict(known)
 

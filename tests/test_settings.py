@@ -39,6 +39,7 @@ def test_the_settings_that_we_use_ourselves_are_accepted(environ: dict[str, str]
         ("[queues.sales]\nthreshold = 1", 'queues."sales".threshold: unknown key, expected one of time_zone,'),
         ("[alarms.waiting]\nat = 1", "alarms.waiting.at: unknown key, expected one of attention, action, minimum"),
         ("[alarms.weather]\nattention = 1", "alarms.weather: no KPI has this id, expected one such as"),
+        ("[alarms.sales_amount]\nattention = 1", "alarms.sales_amount: an amount has a currency and a bound has none"),
         ("worker = 1", "worker: seen 1, expected a table"),
         ("queues = 'all'", "queues: seen 'all', expected a table"),
         ("[queues]\nsales = 20", 'queues."sales": seen 20, expected a table'),

@@ -51,7 +51,7 @@ def alarms() -> str:
     """Return settings in which every KPI that can be better or worse alarms soon; abandonment has its usual bounds."""
     text = "[board]\nagents_in_metrics = true\n"
     for kpi in KPIS:
-        if kpi.better is None or kpi.id == "abandonment_rate":
+        if kpi.better is None or kpi.unit == "money" or kpi.id == "abandonment_rate":
             continue
         of_target = kpi.id == "service_level"
         bounds = (0.19, 0.18) if of_target else (1.0, 0.99) if kpi.better == "higher" else (0.0, 0.1)
