@@ -218,15 +218,17 @@ def limits(places: Iterable[tuple[str, str]], policy: Policy) -> Iterator[Metric
 
 
 def durations(found: Mapping[str, Mapping[tuple[str, str], Total]], policy: Policy) -> Iterator[Metric]:
-    """Yield the families of all histograms, from what each window has of each channel and queue."""
+    """Yield the families of all histograms, from what each window has of each channel and queue.
+
+    All queues have the same buckets, so that sums over any of them are histograms: a bucket that only some had would count only these.
+    """
+    thresholds = {threshold / SECOND for threshold in policy.thresholds}
     for histogram in metrics.HISTOGRAMS.values():
         family = GaugeHistogramMetricFamily(histogram.name, histogram.text, labels=metrics.WINDOWED)
+        ends = {float(bound) for bound in histogram.bounds} | (thresholds if histogram.by_threshold else set())
         for window, places in found.items():
             for (channel, queue), total in places.items():
                 if histogram.has(channel):
-                    ends = {float(bound) for bound in histogram.bounds}
-                    if histogram.by_threshold:
-                        ends.add(policy.of(queue).threshold_in(channel) / SECOND)
                     buckets = cumulative(merged(total.counts, histogram.counts), ends)
                     took = sum(total.bundle >> SHIFT[name] & _SUM for name in histogram.sums) / SECOND
                     family.add_metric([*place_labels(channel, queue), window], buckets, gsum_value=took)
@@ -258,7 +260,7 @@ def cumulative(counts: Mapping[int, int], ends: Iterable[float]) -> list[tuple[s
 
 @cache
 def _bounds(ends: frozenset[float]) -> list[tuple[str, int]]:
-    """Return the upper ends of a queue's buckets, as text and in order, and the last index of our histograms that each takes in."""
+    """Return the upper ends of a histogram's buckets, as text and in order, and the last index of our histograms that each takes in."""
     found = []
     for bound in sorted(ends):
         last = bucket(round(bound * SECOND))

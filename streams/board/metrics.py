@@ -40,7 +40,7 @@ CLIENTS: Final = f"{PREFIX}_board_stream_clients"
 
 
 class Durations(NamedTuple):
-    """A histogram of durations: its name and help, what of the panes it adds up, where its buckets end (seconds), and whether T is added to them.
+    """A histogram of durations: its name and help, what of the panes it adds up, where its buckets end (seconds), and whether every T is added to them.
 
     Counts are exact where the panes' buckets end, which those of `streams.engine.histogram` do at whole seconds.
     """

@@ -86,6 +86,12 @@ class Policy(Struct, frozen=True, kw_only=True):
         return self.queues.get(queue, self.defaults)
 
     @property
+    def thresholds(self) -> frozenset[int]:
+        """Return every threshold T of the service level that a queue has in a channel, microseconds."""
+        limits = (self.defaults, *self.queues.values())
+        return frozenset(threshold for limit in limits for threshold in (limit.threshold, limit.ticket_threshold))
+
+    @property
     def longest_window(self) -> int:
         """Return for how long a customer who returns can change a figure, microseconds."""
         limits = (self.defaults, *self.queues.values())

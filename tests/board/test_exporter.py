@@ -2,7 +2,9 @@
 
 import re
 import subprocess
+from collections import Counter, defaultdict
 from decimal import Decimal
+from itertools import combinations
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -25,6 +27,7 @@ from streams.engine.policy import SECOND, Policy, QueuePolicy
 from streams.kpis.figures import Query
 from streams.kpis.windows import window
 from tests.board.rig import NOW, view_of
+from tests.harness.traffic import calls
 from tests.harness.written import written
 
 FORBIDDEN = {"type", "region", "customer", "service", "env", "contact", "contact_id", "customer_id"}
@@ -154,6 +157,30 @@ def test_the_buckets_hold_the_threshold_and_count_every_answered_visit(text):
     assert counts == sorted(counts)
     answered = re.search(r'contact_center_answered\{channel="call",queue="sales",window="15m"\} (\S+)', text)
     assert counts[-1] == float(answered.group(1))
+
+
+def test_the_buckets_of_any_queues_add_up_to_a_histogram():
+    """Each T, of calls or tickets, is a bucket of every queue: sums over some or all of them never fall from one bucket to the next."""
+    policy = Policy(
+        queues={
+            "sales": QueuePolicy(threshold=25 * SECOND, channels=("call", "email")),
+            "support": QueuePolicy(threshold=12 * SECOND, ticket_threshold=9_000 * SECOND),
+            "billing": QueuePolicy(),
+        }
+    )
+    view = view_of([*calls(400), *written(NOW / SECOND)], policy)
+    found = {family.name: family for family in text_string_to_metric_families(exposition(view))}
+    for histogram in metrics.HISTOGRAMS.values():
+        of_queues = defaultdict(dict)
+        for sample in found[histogram.name].samples:
+            if sample.name.endswith("_bucket") and sample.labels["window"] == "60m":
+                place = sample.labels["queue"], sample.labels["channel"]
+                of_queues[place][float(sample.labels["le"])] = sample.value
+        for some in combinations(of_queues.values(), 2):
+            sums = sorted(sum(map(Counter, some), Counter()).items())
+            assert [count for _, count in sums] == sorted(count for _, count in sums)
+        assert of_queues
+        assert all(({25, 12, 9_000} <= buckets.keys()) == histogram.by_threshold for buckets in of_queues.values())
 
 
 def test_responses_and_handling_have_histograms_with_the_sums_of_their_kpis():
