@@ -11,6 +11,9 @@ with a message that names the key, the value seen and what was expected.
 
     [queues."sales"]
     service_level_target = 0.9
+
+    [queues."sales".alarms.longest_wait]
+    action = 60
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ import msgspec
 from streams.errors import ConfigurationError
 from streams.kpis.registry import BY_ID
 from streams.settings import (
+    FROM_TARGET,
+    Alarms,
     AlarmSettings,
     BoardSettings,
     KafkaSettings,
@@ -49,6 +54,9 @@ SECTIONS: dict[str, Any] = {
     "privacy": PrivacySettings,
     "retention": RetentionSettings,
 }
+_MOST = 1e9
+_POSSIBLE = {"ratio": (0.0, 1.0), "points": (-100.0, 100.0), "s": (0.0, _MOST), "count": (0.0, _MOST)}
+"""Least and largest value of a KPI, by its unit."""
 _VARIABLES = {
     f"CENTRALITA_{section}_{entry.name}".upper(): (section, entry.name)
     for section, kind in SECTIONS.items()
@@ -102,33 +110,82 @@ def _settings(table: dict[str, Any]) -> Settings:
             raise ConfigurationError(message)
     values: dict[str, Any] = {name: _section(kind, table.get(name, {}), name) for name, kind in SECTIONS.items()}
     defaults = _table(table.get("defaults", {}), "defaults")
-    values["queues"] = {
-        name: _section(QueueSettings, {**defaults, **_table(queue, f'queues."{name}"')}, f'queues."{name}"')
+    queues = {
+        name: dict(_table(queue, f'queues."{name}"'))
         for name, queue in _table(table.get("queues", {}), "queues").items()
     }
-    alarms = {
-        name: _section(AlarmSettings, _alarm_of(name) | _table(alarm, f"alarms.{name}"), f"alarms.{name}")
-        for name, alarm in _table(table.get("alarms", {}), "alarms").items()
+    alarms = _alarms(table.get("alarms", {}), usual_alarms(), "alarms")
+    values["alarms"] = Alarms(
+        defaults=alarms,
+        queues={
+            name: _alarms(queue.pop("alarms"), alarms, f'queues."{name}".alarms')
+            for name, queue in queues.items()
+            if "alarms" in queue
+        },
+    )
+    values["queues"] = {
+        name: _section(QueueSettings, {**defaults, **queue}, f'queues."{name}"') for name, queue in queues.items()
     }
-    values["alarms"] = usual_alarms() | alarms
     values["time_zone"] = _value(Zone, table.get("time_zone", "UTC"), "time_zone")
     settings = Settings(**values)
     check(settings)
+    _check_bounds(settings)
     return settings
 
 
-def _alarm_of(name: str) -> dict[str, Any]:
-    """Return what an alarm is unless configured; one alarm may be changed by one of its keys."""
-    if name not in BY_ID:
-        message = f"alarms.{name}: no KPI has this id, expected one such as {', '.join(usual_alarms())}"
-        raise ConfigurationError(message)
-    if BY_ID[name].unit == "money":
+def _alarms(table: Any, usual: Mapping[str, AlarmSettings], where: str) -> dict[str, AlarmSettings]:
+    """Return the usual alarms with those of a table over them; one may be changed by one of its keys."""
+    found = dict(usual)
+    for name, alarm in _table(table, where).items():
+        if name not in BY_ID:
+            message = f"{where}.{name}: no KPI has this id, expected one such as {', '.join(usual_alarms())}"
+            raise ConfigurationError(message)
+        if BY_ID[name].unit == "money":
+            message = f"{where}.{name}: an amount has a currency and a bound has none, expected a KPI that is no amount of money"
+            raise ConfigurationError(message)
+        known = asdict(usual[name]) if name in usual else {}
+        found[name] = _section(AlarmSettings, known | _table(alarm, f"{where}.{name}"), f"{where}.{name}")
+    return found
+
+
+def _check_bounds(settings: Settings) -> None:
+    """Check that each bound is a value that its KPI can have, and that action is not nearer than attention."""
+    alarms = settings.alarms
+    for name, alarm in alarms.defaults.items():
+        _check_alarm(name, alarm, f"alarms.{name}")
+    _check_from_target("alarms", "defaults", settings.defaults, alarms.defaults)
+    for queue, policy in settings.queues.items():
+        own = f'queues."{queue}"'
+        for name, alarm in alarms.of(queue).items():
+            _check_alarm(name, alarm, f"{own}.alarms.{name}")
+        _check_from_target(f"{own}.alarms" if queue in alarms.queues else "alarms", own, policy, alarms.of(queue))
+
+
+def _check_from_target(where: str, key: str, queue: QueueSettings, alarms: Mapping[str, AlarmSettings]) -> None:
+    target, attention = queue.service_level_target, alarms[FROM_TARGET].attention
+    if round(target + attention, 6) > 1:
         message = (
-            f"alarms.{name}: an amount has a currency and a bound has none, expected a KPI that is no amount of money"
+            f"{where}.{FROM_TARGET}.attention: seen {attention}, "
+            f"expected a difference to {key}.service_level_target ({target}) that makes at most 1"
         )
         raise ConfigurationError(message)
-    known = usual_alarms().get(name)
-    return {} if known is None else asdict(known)
+
+
+def _check_alarm(name: str, alarm: AlarmSettings, where: str) -> None:
+    kpi = BY_ID[name]
+    least, most = (-1.0, 1.0) if name == FROM_TARGET else _POSSIBLE.get(kpi.unit, (-_MOST, _MOST))
+    what = "a difference to the queue's target" if name == FROM_TARGET else f"a value of {name}"
+    for key, bound in (("attention", alarm.attention), ("action", alarm.action)):
+        if not least <= bound <= most:
+            message = f"{where}.{key}: seen {bound}, expected {what}: at least {least:g}, at most {most:g}"
+            raise ConfigurationError(message)
+    higher = kpi.better == "higher"
+    if alarm.attention != alarm.action and (alarm.attention < alarm.action) == higher:
+        message = (
+            f"{where}: seen attention {alarm.attention}, action {alarm.action}, "
+            f"expected an action {'below' if higher else 'above'} attention, or the same: {kpi.better or 'lower'} is better"
+        )
+        raise ConfigurationError(message)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:

@@ -17,8 +17,11 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Interval = Annotated[float, Meta(ge=0.01, le=1e9)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
+Bound = Annotated[float, Meta(ge=-1e9, le=1e9)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Zone = Annotated[str, Meta(min_length=1, max_length=64)]
+FROM_TARGET = "service_level"
+"""The KPI whose bounds are differences to the queue's target."""
 _LONGEST_WINDOW_HOURS = 65 / 60
 """The 60 minutes of the longest sliding window, and the five by which the newest event may be ahead of the clock."""
 
@@ -85,9 +88,9 @@ class BoardSettings:
 class AlarmSettings:
     """When a figure asks for attention and when for action; ``minimum`` is the smallest sample that may alarm."""
 
-    attention: float
-    action: float
-    minimum: Annotated[int, Meta(ge=0)] = 5
+    attention: Bound
+    action: Bound
+    minimum: Annotated[int, Meta(ge=0, le=10**9)] = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +123,27 @@ def usual_alarms() -> dict[str, AlarmSettings]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alarms:
+    """The alarms by KPI: ``[alarms.<kpi>]`` of all queues, ``[queues."name".alarms.<kpi>]`` of one.
+
+    Those of service_level are differences to the queue's target, of the others plain values.
+    """
+
+    defaults: dict[str, AlarmSettings] = field(default_factory=usual_alarms)
+    queues: dict[str, dict[str, AlarmSettings]] = field(default_factory=dict)
+
+    def of(self, queue: str | None) -> dict[str, AlarmSettings]:
+        """Return the alarms of a queue, those of all where it has none of its own.
+
+        >>> Alarms().of("sales") == usual_alarms()
+        True
+        """
+        return self.defaults if queue is None else self.queues.get(queue, self.defaults)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings. ``alarms`` of service_level are differences to the queue's target, of the others plain values."""
+    """All settings."""
 
     time_zone: Zone = "UTC"
     defaults: QueueSettings = field(default_factory=QueueSettings)
@@ -131,7 +153,7 @@ class Settings:
     board: BoardSettings = field(default_factory=BoardSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
-    alarms: dict[str, AlarmSettings] = field(default_factory=usual_alarms)
+    alarms: Alarms = field(default_factory=Alarms)
 
     @property
     def policy(self) -> Policy:

@@ -64,6 +64,38 @@ def test_the_settings_that_we_use_ourselves_are_accepted(environ: dict[str, str]
         ),
         ("[queues.sales]\nholidays = ['x']", "queues.\"sales\".business_hours, holidays: seen 'x', expected a date"),
         ("[alarms.occupancy]\nattention = 1", "alarms.occupancy: "),
+        ('[queues."sales".alarms.weather]\naction = 1', 'queues."sales".alarms.weather: no KPI has this id'),
+        ('[queues."sales".alarms]\nwaiting = 1', 'queues."sales".alarms.waiting: seen 1, expected a table'),
+        ("[alarms.longest_wait]\nattention = nan", "alarms.longest_wait.attention: seen nan, wanted: Expected `float`"),
+        ("[alarms.longest_wait]\naction = inf", "alarms.longest_wait.action: seen inf, wanted: Expected `float`"),
+        (
+            "[alarms.longest_wait]\nattention = -5",
+            "alarms.longest_wait.attention: seen -5.0, expected a value of longest_wait: at least 0,",
+        ),
+        (
+            "[alarms.abandonment_rate]\nattention = 5\naction = 10",
+            "alarms.abandonment_rate.attention: seen 5.0, expected a value of abandonment_rate: at least 0, at most 1",
+        ),
+        (
+            "[alarms.abandonment_rate]\nattention = 0.3",
+            "alarms.abandonment_rate: seen attention 0.3, action 0.1, expected an action above attention, or the same",
+        ),
+        (
+            "[alarms.first_contact_resolution]\nattention = 0.6\naction = 0.7",
+            "alarms.first_contact_resolution: seen attention 0.6, action 0.7, expected an action below attention",
+        ),
+        (
+            "[alarms.service_level]\nattention = -20",
+            "alarms.service_level.attention: seen -20.0, expected a difference to the queue's target: at least -1, at most 1",
+        ),
+        (
+            "[alarms.service_level]\nattention = 0.8\naction = 0.7",
+            "alarms.service_level.attention: seen 0.8, expected a difference to defaults.service_level_target (0.8) that",
+        ),
+        (
+            "[queues.sales]\nservice_level_target = 0.95\n[alarms.service_level]\nattention = 0.1",
+            'expected a difference to queues."sales".service_level_target (0.95) that makes at most 1',
+        ),
         ("[worker", "some.toml: cannot be read as TOML"),
     ],
 )
@@ -193,13 +225,27 @@ def test_secrets_are_not_shown(tmp_path: Path):
 def test_an_alarm_is_changed_by_one_of_its_keys(tmp_path: Path):
     """The other keys and the other alarms stay; a KPI without an alarm gets one."""
     settings = read(tmp_path, "[alarms.waiting]\naction = 20\n[alarms.occupancy]\nattention = 0.8\naction = 0.9")
-    expected = Settings().alarms | {
+    expected = Settings().alarms.defaults | {
         "waiting": AlarmSettings(attention=5, action=20, minimum=0),
         "occupancy": AlarmSettings(attention=0.8, action=0.9),
     }
-    assert {name: asdict(alarm) for name, alarm in settings.alarms.items()} == {
+    assert {name: asdict(alarm) for name, alarm in settings.alarms.defaults.items()} == {
         name: asdict(alarm) for name, alarm in expected.items()
     }
+
+
+def test_a_queue_has_alarms_of_its_own_over_those_of_all(tmp_path: Path):
+    """Of one key of one alarm; the rest is what all queues have, and other queues and the total have only that."""
+    text = '[alarms.longest_wait]\nattention = 50\n[queues."sales"]\nshort_abandon = 4\n'
+    text += '[queues."sales".alarms.longest_wait]\naction = 70\n[queues.other]'
+    settings = read(tmp_path, text)
+    assert settings.queues["sales"].short_abandon == 4
+    alarms = settings.alarms
+    assert alarms.of("sales") == alarms.defaults | {
+        "longest_wait": AlarmSettings(attention=50, action=70, minimum=0),
+    }
+    assert alarms.of("other") == alarms.of("seen") == alarms.of(None) == alarms.defaults
+    assert alarms.defaults["longest_wait"] == AlarmSettings(attention=50, action=180, minimum=0)
 
 
 @pytest.mark.parametrize(

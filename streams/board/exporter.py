@@ -161,7 +161,7 @@ class Exporter(Collector):
         )
         for place in self._view.feed.figures.waiting():
             labels = place_labels(place.channel, place.queue)
-            aims = goals(self._view.policy.of(place.queue), self._view.alarms, place.channel)
+            aims = goals(self._view.policy.of(place.queue), self._view.alarms.of(place.queue), place.channel)
             for name, goal in aims.items():
                 bound.add_metric([*labels, name, ATTENTION], goal.attention)
                 bound.add_metric([*labels, name, ACTION], goal.action)

@@ -1,6 +1,6 @@
 """What a supervisor aims at and the two levels of alarm, per queue: the same numbers on the wallboard and in Prometheus.
 
-Attention (amber) and action (red), from the settings `[alarms.<kpi>]`. A ratio or a mean alarms only with its minimum sample behind
+Attention (amber) and action (red), from the settings `[alarms.<kpi>]` and `[queues."name".alarms.<kpi>]`. A ratio or a mean alarms only with its minimum sample behind
 it, so that the first lost call of a morning is no alarm.
 """
 
@@ -15,12 +15,10 @@ from schemas.rows import Figure
 from streams.engine.facts import PRESENT
 from streams.engine.policy import QueuePolicy
 from streams.kpis.registry import BY_ID
-from streams.settings import AlarmSettings
+from streams.settings import FROM_TARGET, AlarmSettings
 
 ATTENTION: Final = "attention"
 ACTION: Final = "action"
-_FROM_TARGET: Final = "service_level"
-"""The KPI whose bounds are differences to the queue's target."""
 
 
 class Goal(Struct, frozen=True):
@@ -72,9 +70,9 @@ def of_waiting(name: str) -> bool:
 
 def _goal(name: str, policy: QueuePolicy, alarm: AlarmSettings) -> Goal:
     kpi = BY_ID[name]
-    base = policy.target if name == _FROM_TARGET else 0.0
+    base = policy.target if name == FROM_TARGET else 0.0
     attention, action = (round(base + bound, 6) for bound in (alarm.attention, alarm.action))
-    target = policy.target if name == _FROM_TARGET else attention
+    target = policy.target if name == FROM_TARGET else attention
     return Goal(target, attention, action, kpi.better or "lower", kpi.unit, alarm.minimum, per_queue=name == "waiting")
 
 

@@ -42,7 +42,7 @@ from streams.kpis.evolution import evolution
 from streams.kpis.figures import Figures, Query, WaitingNow
 from streams.kpis.ranking import MINIMUM, WEIGHTS, ranking
 from streams.kpis.windows import window, zone_of
-from streams.settings import AlarmSettings
+from streams.settings import Alarms
 
 SHOWN: Final = (
     "entered", "answered", "abandoned", "flowed_out", "service_level", "abandonment_rate", "average_speed_of_answer", "handle_time",
@@ -58,7 +58,7 @@ class View:
         self,
         feed: Feed[Figures],
         policy: Policy,
-        alarms: Mapping[str, AlarmSettings],
+        alarms: Alarms,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
         self.now_us = clock
@@ -195,7 +195,7 @@ class View:
         here = [place for place in waiting or () if _in(row, place.channel, place.queue)]
         longest = min((place.longest_since_us for place in here if place.longest_since_us is not None), default=None)
         number = None if waiting is None else sum(place.count for place in here)
-        aims = goals(policy, self.alarms, row.channel)
+        aims = goals(policy, self.alarms.of(row.queue), row.channel)
         found = levels(aims, row.kpis, number, None if longest is None else (now_us - longest) / SECOND)
         events = [at for (channel, queue), at in last_events.items() if _in(row, channel, queue)]
         return Tile(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from schemas.calls import CallQueued
 from schemas.chats import ChatStarted
 from schemas.events import Event, encode
 from schemas.tickets import TicketOpened, TicketReplied
 from streams.board.exporter import Exporter
 from streams.engine.policy import SECOND
+from streams.settings import Alarms, AlarmSettings, usual_alarms
 from tests.board.rig import NOW, view_of
 
 
@@ -22,6 +24,28 @@ def _tickets(at: float) -> list[Event]:
     ]
 
 
+def test_a_queue_with_bounds_of_its_own_has_them_on_the_wallboard_and_in_prometheus() -> None:
+    """Both have waited for 100 s: for attention only, but to one queue 90 s are for action."""
+    sent = [CallQueued(id=queue, time=NOW / SECOND - 100, contact_id=queue, queue=queue) for queue in ("web", "vip")]
+    view = view_of(_sent(*sent))
+    own = usual_alarms() | {"longest_wait": AlarmSettings(attention=30, action=90, minimum=0)}
+    view.alarms = Alarms(queues={"vip": own})
+    snapshot = view.snapshot("60m")
+    assert {tile.queue: tile.alarms.get("longest_wait") for tile in snapshot.queues if tile.waiting} == {
+        "web": "attention",
+        "vip": "action",
+    }
+    assert snapshot.total.alarms["longest_wait"] == "action"
+    bounds = {
+        sample.labels["queue"]: sample.value
+        for family in Exporter(view).collect()
+        if family.name == "contact_center_alarm_bound"
+        for sample in family.samples
+        if (sample.labels["kpi"], sample.labels["level"]) == ("longest_wait", "action")
+    }
+    assert (bounds["web"], bounds["vip"]) == (180, 90)
+
+
 def test_a_ticket_that_waits_alarms_nobody_and_a_chat_does() -> None:
     """Both have waited for more than the bound for action; in the total who waits alarms as the chat does, and a mean of both has no bound."""
     now = NOW / SECOND
@@ -34,7 +58,7 @@ def test_a_ticket_that_waits_alarms_nobody_and_a_chat_does() -> None:
     assert snapshot.total.kpis["average_speed_of_answer"].value == 3600
     assert snapshot.total.alarms == {"longest_wait": "action"}
     assert snapshot.total.goals.keys() == {"waiting"}
-    assert view.snapshot("60m", "chat").total.goals.keys() == set(view.alarms)
+    assert view.snapshot("60m", "chat").total.goals.keys() == set(view.alarms.defaults)
     bounds = [
         sample.labels["kpi"]
         for family in Exporter(view, agents=False).collect()

@@ -15,7 +15,7 @@ from schemas.calls import CallAnswered, CallEnded, CallHeld, CallQueued, CallRes
 from schemas.chats import ChatMessage, ChatStarted
 from schemas.events import encode
 from streams.board.exporter import Exporter
-from streams.settings import AlarmSettings, usual_alarms
+from streams.settings import Alarms, AlarmSettings, usual_alarms
 from streams.worker.metrics import Metrics
 from tests.board.rig import view_of
 from tests.conftest import program
@@ -86,11 +86,14 @@ def board() -> CollectorRegistry:
     ]
     sent = [*calls(400), *((b"c", encode(event)) for event in events)]
     view = view_of(sent)
-    view.alarms = usual_alarms() | {
-        "hold_time": AlarmSettings(attention=1, action=2, minimum=1),
-        "first_response_time": AlarmSettings(attention=1, action=2, minimum=1),
-        "first_contact_resolution": AlarmSettings(attention=0.9, action=0.8),
-    }
+    view.alarms = Alarms(
+        defaults=usual_alarms()
+        | {
+            "hold_time": AlarmSettings(attention=1, action=2, minimum=1),
+            "first_response_time": AlarmSettings(attention=1, action=2, minimum=1),
+            "first_contact_resolution": AlarmSettings(attention=0.9, action=0.8),
+        }
+    )
     registry = CollectorRegistry()
     registry.register(Exporter(view))
     return registry
