@@ -21,7 +21,7 @@ import msgspec
 
 from schemas.dead_letters import Reason, RefusedError
 from streams.engine.course import Course, advance, pack, unpack
-from streams.engine.facts import CALL, NOTED, QUEUED, REPLIED, Fact
+from streams.engine.facts import CALL, NOTED, PRESENT, QUEUED, REPLIED, Fact
 from streams.engine.marks import Credit
 from streams.engine.records import Records, contact_key, page_key
 
@@ -118,7 +118,8 @@ class Contact:
                 self.folded += 1
             else:
                 self.unfold()
-        self.queue = self._queue()
+        if fact[1] == QUEUED:
+            self.queue = self._queue()
 
     def _follows_reply(self, at: int) -> bool:
         """Tell whether the fact before that changes anything is a reply: a second one in a row changes nothing."""
@@ -133,6 +134,19 @@ class Contact:
             if fact[1] == QUEUED:
                 return fact[4] or CALL, fact[3]
         return self.queue if self.past is not None else None
+
+    @property
+    def is_ticket(self) -> bool:
+        """Tell whether nothing may happen in it for months: it is in writing."""
+        return self.queue is not None and self.queue[0] not in PRESENT
+
+    def replace(self, facts: list[Fact]) -> None:
+        """Have these facts, which are in order, instead of those that are in no past."""
+        self.facts = facts
+        self.known = {fact[2]: fact for fact in facts} if len(facts) > FEW else None
+        self.queue = self._queue()
+        self.unfold()
+        self._turn_pages()
 
     # Pages
 
@@ -181,7 +195,8 @@ class Contact:
     def sum_up(self, horizon: int) -> None:
         """Fold the facts before ``horizon`` into the past; nothing can come before them any more."""
         self.unfold()
-        past, cut = self.course, bisect_left(self.facts, (horizon,))
+        # One stays, before all that may come: how long after it something comes decides whether that is of this contact (lives.py).
+        past, cut = self.course, max(0, bisect_left(self.facts, (horizon,)) - 1)
         for fact in self.facts[:cut]:
             advance(past, fact)
         self.past, self.floor = pack(past), horizon
@@ -212,7 +227,7 @@ class Contact:
         return self.written
 
     def _packed(self, pages: list[bytes]) -> bytes:
-        flags = (_FINISHED if self.course.finished else 0) | (_TICKET if self.course.is_ticket else 0)
+        flags = (_FINISHED if self.course.finished else 0) | (_TICKET if self.is_ticket else 0)
         flags |= _LONG if len(self.facts) > FEW else 0
         head = _head.pack(flags, self.start, self.last, self.about, len(self.pages))
         tail = self.facts if self.tail is None else self.tail
@@ -302,9 +317,9 @@ def is_plain(record: bytes) -> bool:
     return record[0] & (_FINISHED | _LONG) == _FINISHED
 
 
-def is_open_ticket(flags: int) -> bool:
-    """Tell whether a contact may wait for months, from its head's flags."""
-    return flags & (_FINISHED | _TICKET) == _TICKET
+def is_ticket(flags: int) -> bool:
+    """Tell whether nothing may happen in a contact for months, from its head's flags."""
+    return bool(flags & _TICKET)
 
 
 def head_of(record: bytes) -> Head:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from streams.engine.contacts import FEW, UNKNOWN, Contact
 from streams.engine.credits import Credits, lost, patience
-from streams.engine.customer import Customer
+from streams.engine.customer import Customer, is_identified
 from streams.engine.customers import Customers, load
 from streams.engine.facts import Fact
 from streams.engine.gauges import Name, WaitingNow
+from streams.engine.lives import Lives
 from streams.engine.marks import Credit
 from streams.engine.panes import Panes
 from streams.engine.policy import Policy
@@ -30,6 +31,8 @@ class Contributions:
         self.restore = self._customers.restore
         """Takes contacts' records back; see `Customers.restore`."""
         self._timers = Timers()
+        self._pause = policy.longest_pause(ticket=False)
+        self._lives = Lives(policy)
         self._watermark = 0
         self._news: list[tuple[bytes, str, Customer, Contact]] = []
         self._dirty: dict[Name, Contact | int] = {}
@@ -45,14 +48,68 @@ class Contributions:
         contact = customer.contacts.get(name)
         if not isinstance(contact, Contact):
             contact = self._load(key, customer, name)
-        if contact is None:
-            contact = customer.contacts[name] = Contact(identified=key != name.encode())
-            customer.used.add(name)
+        if customer.later or (contact is not None and self._may_be_apart(contact.facts, fact[0])):
+            name, contact = self._live(key, customer, name, fact)
+        elif contact is None:
+            contact = self._begin(key, customer, name)
         new = contact.learn(fact)
         if not contact.new and (new or contact.folded != len(contact.facts)):
             contact.new = True
             self._news.append((key, name, customer, contact))
         return new, contact
+
+    def _begin(self, key: bytes, customer: Customer, name: str) -> Contact:
+        contact = customer.contacts[name] = Contact(identified=is_identified(key, name))
+        customer.used.add(name)
+        return contact
+
+    def _may_be_apart(self, facts: list[Fact], time: int) -> bool:
+        """Tell whether a time is so far from a contact's that what happens then may be of another with the same id."""
+        first: int = facts[0][0]
+        last: int = facts[-1][0]
+        return time - last > self._pause or first - time > self._pause
+
+    def _live(self, key: bytes, customer: Customer, name: str, fact: Fact) -> tuple[str, Contact]:
+        """Return name and contact that a fact is of, where several contacts have its id, one long after the other (lives.py)."""
+        lives: list[tuple[str, Contact]] = []
+        for one in (name, *customer.later.get(name, ())):
+            contact = self._load(key, customer, one)
+            if contact is not None:
+                lives.append((one, contact))
+        found: tuple[str, Contact] | None = None
+        for facts, known in self._lives.of([contact for _, contact in lives], fact):
+            at = next((at for at, (_, contact) in enumerate(lives) if contact is known), None)
+            if at is None:
+                one = name if name not in customer.contacts else customer.name_later(name, facts[0][0])
+                contact = self._begin(key, customer, one)
+            else:
+                one, contact = lives.pop(at)
+            rest = [other for other in facts if other is not fact]
+            if rest != contact.facts:
+                contact.replace(rest)
+                self._renew(key, one, customer, contact)
+            if len(rest) < len(facts):
+                found = one, contact
+        for one, contact in lives:
+            self._end(key, one, customer, contact)
+        assert found is not None, "a fact is of some contact"
+        return found
+
+    def _renew(self, key: bytes, name: str, customer: Customer, contact: Contact) -> None:
+        """Let a contact be evaluated anew."""
+        if not contact.new:
+            contact.new = True
+            self._news.append((key, name, customer, contact))
+
+    def _end(self, key: bytes, name: str, customer: Customer, contact: Contact) -> None:
+        """Withdraw a contact all of whose facts are another one's."""
+        self._settle_up(contact, [])
+        self._move(key, name, customer, contact, UNKNOWN)
+        if contact.waiting is not None:
+            self.waiting.end((key, name))
+        self._news = [news for news in self._news if news[3] is not contact]
+        self._dirty[key, name] = abs(contact.stored)
+        customer.forget(name, UNKNOWN)
 
     def evaluate(self) -> None:
         """Evaluate the contacts that facts were noted for."""

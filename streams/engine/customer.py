@@ -19,12 +19,14 @@ Key = tuple[int, str]
 FEW: Final = 8
 """A customer with more contacts is not put away with others when it has gone quiet."""
 UNTOUCHED: Final = -1
+_LATER: Final = "\0"
+"""Between an id and the time of a contact that came so long after another with this id that it is another one."""
 
 
 class Customer:
     """One customer's contacts, each in use or settled, and the order in which those with a known start began."""
 
-    __slots__ = ("_about", "_subjects", "contacts", "key", "order", "touched", "used")
+    __slots__ = ("_about", "_subjects", "contacts", "key", "later", "order", "touched", "used")
 
     def __init__(self) -> None:
         self.contacts: dict[str, Contact | bytes] = {}
@@ -35,6 +37,8 @@ class Customer:
         """What contacts are about, where it is said."""
         self._subjects: dict[int, list[Key]] = {}
         """The order of those about the same; of none while nothing is said."""
+        self.later: dict[str, list[str]] = _NONE
+        """Names of later contacts with the same id, by id."""
         self.key = b""
         """The key of its records, while it is in use."""
         self.touched = UNTOUCHED
@@ -91,6 +95,28 @@ class Customer:
             if self._subjects:
                 _remove(self._subjects[self._about.get(name, 0)], (start, name))
         self._about.pop(name, None)
+        if _LATER in name:
+            self._forget_later(name)
+
+    def name_later(self, name: str, time: int) -> str:
+        """Return the name of a contact that begins at a time and has the id of another, ``name``."""
+        later = f"{name}{_LATER}{time}"
+        while later in self.contacts:
+            later += "'"
+        self.know_later(later)
+        return later
+
+    def know_later(self, later: str) -> None:
+        """Know that there is a later contact with an id."""
+        if self.later is _NONE:
+            self.later = {}
+        self.later.setdefault(id_of(later), []).append(later)
+
+    def _forget_later(self, later: str) -> None:
+        names = self.later[id_of(later)]
+        names.remove(later)
+        if not names:
+            del self.later[id_of(later)]
 
     def settle(self) -> dict[str, Any]:
         """Keep the contacts in use as bytes; return the records of all."""
@@ -113,6 +139,9 @@ def gather(records: dict[str, Any]) -> Customer:
     """Return a customer from the records of the contacts, by contact id."""
     customer = Customer()
     customer.contacts = records
+    for name in records:
+        if _LATER in name:
+            customer.know_later(name)
     heads = [(name, head_of(record)) for name, record in records.items()]
     for name, head in heads:
         if head.start != UNKNOWN:
@@ -122,6 +151,23 @@ def gather(records: dict[str, Any]) -> Customer:
         if head.about:
             customer.place(name, head.start, head.start, head.about)
     return customer
+
+
+def id_of(name: str) -> str:
+    """Return the id of a contact of this name.
+
+    >>> id_of("c1"), id_of(Customer().name_later("c1", 7))
+    ('c1', 'c1')
+    """
+    return name.partition(_LATER)[0]
+
+
+def is_identified(key: bytes, name: str) -> bool:
+    """Tell whether a contact is of a known customer: its records have not its own id for a key."""
+    return key != id_of(name).encode()
+
+
+_NONE: Final[dict[str, list[str]]] = {}
 
 
 def _remove(order: list[Key], one: Key) -> None:

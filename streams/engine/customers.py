@@ -12,12 +12,12 @@ from streams.engine.contacts import (
     Head,
     decode,
     head_of,
-    is_open_ticket,
     is_plain,
+    is_ticket,
     short_of,
     with_pages,
 )
-from streams.engine.customer import FEW, UNTOUCHED, Customer, gather, many
+from streams.engine.customer import FEW, UNTOUCHED, Customer, gather, is_identified, many
 from streams.engine.policy import DAY, MINUTE, Policy
 from streams.engine.shelf import Records, Shelf
 
@@ -35,12 +35,10 @@ class Customers:
         self._window = policy.longest_window
         self._lateness = policy.lateness
         self._longest_wait = policy.longest_wait
-        self._memory = self._window + policy.lateness + self._longest_wait
-        """For how long after its last fact a contact may still matter."""
-        self._ticket_memory = self._memory + max(
-            limits.maximum_ticket_age for limits in (policy.defaults, *policy.queues.values())
+        self._memory, self._ticket_memory = (
+            policy.longest_pause(ticket=ticket) + policy.lateness for ticket in (False, True)
         )
-        """The same of a ticket that is not resolved."""
+        """For how long after its last fact a contact, or a ticket, may still matter."""
         self.live: dict[bytes, Customer] = {}
         self._shelf = Shelf(self._look_on)
         """Those with few contacts who have gone quiet."""
@@ -204,7 +202,7 @@ class Customers:
 
     def _until(self, flags: int, last: int) -> int:
         """Return until when a contact may still matter."""
-        return last + (self._ticket_memory if is_open_ticket(flags) else self._memory)
+        return last + (self._ticket_memory if is_ticket(flags) else self._memory)
 
     def long(self, watermark: int) -> Iterator[bytes]:
         """Yield the keys of settled contacts with many facts that can be summed up by now."""
@@ -255,7 +253,7 @@ def load(key: bytes, customer: Customer, name: str) -> tuple[Contact | None, boo
     """Return a contact ready for use, and whether it had settled (then nothing is credited in it yet)."""
     contact = customer.contacts.get(name)
     if isinstance(contact, bytes):
-        contact = customer.contacts[name] = decode(contact, identified=key != name.encode())
+        contact = customer.contacts[name] = decode(contact, identified=is_identified(key, name))
         customer.used.add(name)
         return contact, True
     return contact, False

@@ -110,6 +110,16 @@ class Policy(Struct, frozen=True, kw_only=True):
         """
         return self.longest_window + self.longest_wait
 
+    def longest_pause(self, *, ticket: bool) -> int:
+        """Return for how long nothing may happen in a contact; what comes later with its id is another one's (microseconds).
+
+        A worker remembers a contact for the allowed lateness longer, so that this too is decided by times alone.
+        """
+        if not ticket:
+            return self.remark_window
+        limits = (self.defaults, *self.queues.values())
+        return self.remark_window + max(limit.maximum_ticket_age for limit in limits)
+
 
 class OpenTime:
     """The business hours of all queues."""

@@ -5,8 +5,8 @@ Event time decides what belongs. What has to be read is a longer stretch of the 
 - An event is at most 5 minutes ahead of its arrival (else it is refused), and a topic's timestamps are arrivals. So what arrived before
   ``from`` less the longest wait and a conversation (`BEFORE`), or less the longest state of an agent (24 h), or where a queue has tickets less the
   age that one may reach, cannot be under way in the range. What the log no longer has of that stretch is missing, and said. An answer to a survey, a sale or a complaint
-  counts in its contact's queue for the longest window of first-contact resolution and the longest wait (`Policy.remark_window`), and a worker remembers contacts for the
-  allowed lateness longer: reading begins there, or where the log does, which is told.
+  counts in its contact's queue for the longest window of first-contact resolution and the longest wait (`Policy.remark_window`), and nothing is of a contact in
+  which nothing has happened for longer (`Policy.longest_pause`): reading begins there and the allowed lateness before, or where the log does, which is told.
 - An event may arrive long after its time (a file sent today), so arrivals say nothing about the end. But once a partition's
   watermark is past ``to`` by the allowed lateness, the longest window of first-contact resolution and as long as a contact of the range may go on, whatever
   still comes is too late or cannot matter: reading stops there, or at the end of the log as it was at the start.
@@ -31,7 +31,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.fields import rfc3339
 from streams.engine.agents import LONGEST_STATE
-from streams.engine.policy import DAY, HOUR, INTERVAL, Policy
+from streams.engine.policy import HOUR, INTERVAL, Policy
 from streams.errors import BrokerError, InputError, TopicError
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Crew, child
@@ -167,10 +167,10 @@ def first_arrival(asked: Asked, policy: Policy) -> int:
     """Return from when on arrivals can have a part in a range (microseconds).
 
     >>> asked = Asked(KafkaSettings(), "events", 900 * HOUR, 940 * HOUR)
-    >>> (asked.start_us - first_arrival(asked, Policy())) / HOUR  # 30 days and 48 h, 12 h of waiting, a day, 5 minutes ahead
-    804.0833333333334
+    >>> (asked.start_us - first_arrival(asked, Policy())) / HOUR  # 30 days, 12 h of waiting, 48 h, 5 minutes ahead
+    780.0833333333334
     """
-    remembered = policy.longest_window + policy.lateness + policy.longest_wait + DAY  # it forgets once a day
+    remembered = policy.longest_pause(ticket=_oldest_ticket(policy) > 0) + policy.lateness
     margin = max(_under_way(policy), remembered) if asked.margin_us is None else asked.margin_us
     return max(0, asked.start_us - margin - policy.future)
 

@@ -145,8 +145,8 @@ def steps() -> st.SearchStrategy[int]:
 
 
 @st.composite
-def contact(draw: st.DrawFn, name: str, base: int) -> list[Event]:
-    """The events of one contact: a plot, or any acts at all; some may be lost."""
+def contact(draw: st.DrawFn, name: str, base: int, between: Sequence[int] = STEPS) -> list[Event]:
+    """The events of one contact: a plot, or any acts at all; some may be lost. ``between`` two are so many microseconds."""
     family = draw(st.sampled_from(sorted(FAMILIES)))
     plots = [*FAMILIES[family], *(plot for plot in LONG if plot[0] == FAMILIES[family][0][0])]
     plot = draw(st.one_of(st.sampled_from(plots), st.lists(st.sampled_from(ACTS[family]), min_size=1, max_size=7)))
@@ -157,7 +157,7 @@ def contact(draw: st.DrawFn, name: str, base: int) -> list[Event]:
     events = []
     for number, act in enumerate(plot):
         if number:
-            time += draw(steps())
+            time += draw(st.sampled_from(between))
         if act in ("queued", "started", "opened") and number:
             queue = draw(st.sampled_from(QUEUES))
         if number != lost:

@@ -38,6 +38,7 @@ from schemas.chats import (
 from schemas.events import Event
 from schemas.opinions import FeedbackReceived, SurveyAnswered
 from schemas.tickets import TicketOpened, TicketReopened, TicketReplied, TicketResolved, TicketTransferred
+from streams.engine.policy import Policy
 
 ORDER = (
     "entered", "handed over", "answered", "replied", "held", "resumed", "transferred", "abandoned", "flowed out", "ended",
@@ -203,6 +204,24 @@ def in_order(events: Iterable[Event]) -> list[Event]:
     """Return the facts of one contact by time, then type, then the digest of the id; the first of each id."""
     facts = sorted(events, key=lambda event: (event.time_us, ORDER.index(act(event)), digest(event.id)))
     return list({fact.id: fact for fact in reversed(facts)}.values())[::-1]
+
+
+def lives(events: Iterable[Event], policy: Policy) -> list[list[Event]]:
+    """Return the facts of an id as those of several contacts: what comes after the longest pause is of another one."""
+    queues = (policy.defaults, *policy.queues.values())
+    windows = (*policy.windows, *(queue.return_window for queue in queues))
+    pause = max(windows) + max(queue.maximum_wait for queue in queues)
+    found: list[list[Event]] = []
+    ticket = False
+    for event in in_order(events):
+        longest = pause + (max(queue.maximum_ticket_age for queue in queues) if ticket else 0)
+        if not found or event.time_us - found[-1][-1].time_us > longest:
+            found.append([])
+            ticket = False
+        found[-1].append(event)
+        if act(event) == "entered":
+            ticket = isinstance(event, TicketOpened) and event.channel not in ("call", "chat")
+    return found
 
 
 def digest(name: str) -> bytes:

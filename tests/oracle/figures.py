@@ -65,11 +65,13 @@ class Oracle:
                 name = getattr(event, "contact_id", None)
                 named.update([name] if name else [])
                 facts[name or f"of {_whose(event)}"].append(event)
-        self.contacts = [contacts.read(contact_id, facts[contact_id]) for contact_id in sorted(facts)]
-        for contact in self.contacts:
-            if identity is not None and contact.contact_id in named:
-                whose = identity(contact.contact_id)
-                contact.customer = whose if whose != contact.contact_id else None
+        self.contacts: list[Contact] = []
+        for name in sorted(facts):
+            for number, life in enumerate(contacts.lives(facts[name], policy)):
+                contact = contacts.read(f"{name}\0{number}" if number else name, life)
+                if identity is not None and name in named:
+                    contact.customer = identity(name) if identity(name) != name else None
+                self.contacts.append(contact)
         self.counts = [*self._visits(), *self._conversations(), *self._resolutions(), *self._agents()]
         self.counts += [*self._wholes(), *self._happenings()]
 
