@@ -52,6 +52,22 @@ the row of the queue itself has the time of everybody signed in to it.
 A cost of a queue that names no channel is of the queue's only channel. Where the queue has several it is in none of their rows and has one of its own, with
 a queue and no channel: rows add up to the total, and asked for that queue alone the total is what it costs in all of them.
 """
+_STATUSES: Final = """\
+## When a figure is final
+
+`open` while its stretch goes on, `provisional` while events can still change it, then `final`:
+
+- everything, once the allowed lateness has passed after the end of the stretch;
+- {names}: once W has passed too, as a customer may come back;
+- `sales_conversion`: once a sale would be too late to be of its contact;
+- rates by cohort (`resolution_rate`, those of first-contact resolution, `sales_conversion`, abandonment, service levels) of a row that has tickets of the stretch
+  which are not resolved, or not answered: once they are, or tickets of that age are given up (`maximum_ticket_age_days`). A call that ended unresolved stays so.
+
+What can change a final figure all the same, since nobody knows whether it will happen: a ticket or chat that is opened again after that takes its resolution back from
+`resolution_rate`, first-contact resolution, `full_resolution_time` and `cost_per_resolution` of then (`reopen_rate` counts it when it is reopened); so does a chat that
+ends, or a ticket from another day's queue that is resolved, so late; a sale after a ticket was resolved counts in `sales_conversion` of when that was opened; and a cost
+counts in its period whenever it is told, which of a month is its end.
+"""
 _EXCLUDED: Final = """\
 T, the limit of short abandons, W and the longest wait are settings of each queue. A total over queues takes each queue's visits by its own
 limits, and `service_level` by its own formula: live windows use `service_level_formula_live`, any other range `service_level_formula`.
@@ -89,7 +105,7 @@ def _kpis() -> Iterator[str]:
         yield "| " + " | ".join(made_of) + " |"
     yield ""
     names = ", ".join(f"`{kpi.id}`" for kpi in KPIS if kpi.follows_customers)
-    yield f"Until W has passed, a customer who comes back can still change: {names}. Its status says so (`provisional`).\n"
+    yield _STATUSES.format(names=names)
 
 
 ORACLE: Final = "tests/kpis/test_formulas.py::test_the_rows_of_queues_and_their_total_are_the_oracles"

@@ -13,6 +13,7 @@ from typing import Any
 from schemas.fields import rfc3339
 from schemas.panes import PANES, Counters, PartitionStatus, Waiting, decode_key, decode_value
 from schemas.rows import Figure, Row
+from streams.engine.facts import PRESENT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
 from streams.engine.slices import Slice
 from streams.errors import InputError
@@ -23,7 +24,7 @@ from streams.kpis.groups import Belongs, apart, groups_of
 from streams.kpis.panes import PaneStore, Total
 from streams.kpis.query import NO_QUEUE, TOTAL, Group, Place, Query, asked, is_timed
 from streams.kpis.registry import BY, BY_ID, KPIS, SLIDING_BY
-from streams.kpis.statuses import statuses
+from streams.kpis.statuses import Statuses
 from streams.kpis.waiting import Growth, WaitingNow, growth_since, waiting_at
 from streams.kpis.windows import split
 
@@ -184,14 +185,13 @@ class Figures:
         Nothing is known until a partition has told how far it is: then no figure is available, not even a count of 0.
         """
         belongs = self._belongs(query)
-        groups = self._groups(query, begin, end, belongs)
+        groups, tickets = self._groups(query, begin, end, belongs)
         if query.channel is None:
             until = min(end, self._clock(query))
             for of, start, bundle in self._agents.time(query, begin, until, sliding=_is_sliding(begin, end)):
                 for group in belongs(of, start, SLIDING):
                     groups.setdefault(group, {}).setdefault(of.queue, Total()).bundle += bundle
-        status = statuses(query, end, self.policy, self._partitions, self.idle)
-        found = {kpi.id: status(kpi) for kpi in KPIS}
+        statuses = Statuses(query, end, self.policy, self._partitions, self.idle)
         now_waiting = self.waiting()
         waiting = waiting_at(now_waiting, growth, query, groups)
         total = groups.pop(TOTAL)
@@ -199,6 +199,7 @@ class Figures:
             by = query.by if group != TOTAL else None
             kpis = _NOTHING
             if self.has_begun:
+                found = statuses.of(tickets.get(group, 0))
                 kpis = figures(parts, self.policy, Asked(by, query.live, is_timed(query, by)), found, total)
                 kpis |= self._of_the_moment(query, end, group, by, waiting.get(group), now_waiting)
             channel, queue, breakdown, value = group
@@ -211,9 +212,12 @@ class Figures:
         places = sorted(self._panes.places.union(self.queues()))
         return partial(groups_of, query, coverage=self._coverage, places=places)
 
-    def _groups(self, query: Query, begin: int, end: int, belongs: Belongs) -> dict[Group, Parts]:
-        """Return the sums of each group by queue, and of all together."""
+    def _groups(
+        self, query: Query, begin: int, end: int, belongs: Belongs
+    ) -> tuple[dict[Group, Parts], dict[Group, int]]:
+        """Return the sums of each group by queue, and of all together; and of each the bundle of its tickets."""
         groups: dict[Group, Parts] = {group: {} for group in self._known_groups(query)}
+        tickets: dict[Group, int] = {}
         pieces = self._pieces(query, begin, end)
         for of, total, start, length in apart(pieces if query.by in _BY_CLOCK else _added_up(pieces)):
             for group in belongs(of, start, length):
@@ -222,7 +226,9 @@ class Figures:
                 if own is None:
                     own = parts[of.queue] = Total()
                 own.add(total)
-        return groups
+                if of.channel and of.channel not in PRESENT:
+                    tickets[group] = tickets.get(group, 0) + total.bundle
+        return groups, tickets
 
     def _known_groups(self, query: Query) -> Iterator[Group]:
         """Yield the groups that are shown even when nothing is in them."""

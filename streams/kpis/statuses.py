@@ -2,38 +2,82 @@
 
 stretch        lateness        window W
 |=== open ===|-- provisional --|----------------> final; resolutions, which a returning customer can change:
-             |-- provisional ------------------|-> final
+             |-- provisional ------------------|-> final; a conversion, which a sale can change, as long as a sale is of its contact
+             |-- provisional -------------------------|-> final; with tickets of the stretch that are open still:
+             |-- provisional -------------------- ... the last is resolved, or as old as tickets get -> final
+
+A call or chat without an outcome by then has lost its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from typing import Final
 
 from schemas.panes import PartitionStatus
+from streams.engine.measures import unpack
 from streams.engine.policy import Policy
 from streams.kpis.query import Query
-from streams.kpis.registry import Kpi
+from streams.kpis.registry import KPIS, Kpi, Terms
+
+_DAYS: Final = (1, 7, 14, 30)
+_UNDECIDED: Final[Terms] = {"entered": 1, "cohort_answered": -1, "cohort_abandoned": -1, "cohort_flowed_out": -1}
+_UNRESOLVED: Final[Terms] = {"opened_unresolved": 1}
 
 
-def statuses(
-    query: Query, end: int, policy: Policy, partitions: Mapping[int, PartitionStatus], idle: Collection[int]
-) -> Callable[[Kpi], str]:
-    """Return what says the status of a KPI's figure: those that a returning customer can change wait for their window."""
-    newest = max((status.watermark for status in partitions.values()), default=0)
-    if end > max(newest, query.now_us if query.live else 0):
-        return lambda _: "open"
-    settled = (_settled(partitions, idle) or newest) - end - policy.lateness
-    longest = max(limits.return_window for limits in (policy.defaults, *policy.queues.values()))
-    windows = dict(zip(_DAYS, policy.windows, strict=True))
+class Statuses:
+    """The statuses of a stretch's figures."""
 
-    def status(kpi: Kpi) -> str:
-        window = windows.get(kpi.window_days or 0, longest) if kpi.follows_customers else 0
-        return "final" if settled >= window else "provisional"
+    def __init__(
+        self, query: Query, end: int, policy: Policy, partitions: Mapping[int, PartitionStatus], idle: Collection[int]
+    ) -> None:
+        newest = max((status.watermark for status in partitions.values()), default=0)
+        everywhere = (policy.defaults, *policy.queues.values())
+        settled = (_settled(partitions, idle) or newest) - end - policy.lateness
+        self._awaits = settled < max(limits.maximum_ticket_age for limits in everywhere)
+        if end > max(newest, query.now_us if query.live else 0):
+            self._usual, self._awaits = {kpi.id: "open" for kpi in KPIS}, False
+            return
+        returns = max(limits.return_window for limits in everywhere)
+        windows = dict(zip(_DAYS, policy.windows, strict=True))
 
-    return status
+        def window(kpi: Kpi) -> int:
+            if "opened_sold" in kpi.numerator:
+                return policy.remark_window
+            return windows.get(kpi.window_days or 0, returns) if kpi.follows_customers else 0
+
+        self._usual = {kpi.id: "final" if settled >= window(kpi) else "provisional" for kpi in KPIS}
+
+    def of(self, tickets: int) -> Mapping[str, str]:
+        """Return the status of each KPI of a row whose tickets have this bundle of measures."""
+        if not self._awaits or not tickets:
+            return self._usual
+        sums = unpack(tickets)
+        found = dict(self._usual)
+        for terms, ids in _CHANGED_BY:
+            if sum(times * sums.get(name, 0) for name, times in terms.items()) > 0:
+                found |= dict.fromkeys(ids, "provisional")
+        return found
 
 
-_DAYS = (1, 7, 14, 30)
+def _is_of_outcomes(kpi: Kpi) -> bool:
+    """Tell whether the outcome of a visit changes a figure of when it began."""
+    names = {*kpi.numerator, *(kpi.denominator or {})}
+    return kpi.id == "service_level" or any(name.startswith("cohort_") or name.endswith("_within") for name in names)
+
+
+def _is_of_resolutions(kpi: Kpi) -> bool:
+    """Tell whether handling or resolving a contact changes a figure of when it began."""
+    return not {"opened_unresolved", "opened_unhandled", "resolved_identified"}.isdisjoint(kpi.denominator or {}) or (
+        "opened_unresolved" in kpi.numerator
+    )
+
+
+_CHANGED_BY: Final = (
+    (_UNDECIDED, [kpi.id for kpi in KPIS if _is_of_outcomes(kpi)]),
+    (_UNRESOLVED, [kpi.id for kpi in KPIS if _is_of_resolutions(kpi)]),
+)
+"""What of the tickets of a stretch is still to come, and the KPIs that it changes."""
 
 
 def _settled(partitions: Mapping[int, PartitionStatus], idle: Collection[int]) -> int | None:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from schemas.events import Event
 from schemas.rows import Figure
+from schemas.tickets import TicketOpened, TicketReplied, TicketResolved
 from streams.engine.policy import DAY, EVERYTHING, HOUR, MINUTE, SECOND, Policy, QueuePolicy, Retention
 from streams.errors import InputError
 from streams.kpis.figures import Figures, Query
@@ -294,6 +296,49 @@ def test_a_partition_that_lags_leaves_figures_provisional() -> None:
     assert statuses(figures) == ("provisional", "provisional")
     figures.idle = frozenset({1})
     assert statuses(figures) == ("final", "final")
+
+
+CALL: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("queued", {"queue": "near"}), ("answered", {"agent_id": "ana"}), ("ended", {"resolved": False}),
+)  # fmt: skip
+
+
+def at(time_us: int) -> float:
+    """Return a time as seconds since the epoch."""
+    return time_us / SECOND
+
+
+def test_what_open_tickets_can_change_is_provisional_until_they_are_resolved() -> None:
+    """Rates by cohort; of a row with such tickets, and for as long as tickets get. A call that was not resolved stays so."""
+    opened = [
+        *(event(kind, after(MIDNIGHT) + 9, "c", **more) for kind, more in CALL),
+        TicketOpened(id="t", time=at(MIDNIGHT), contact_id="t", queue="near", channel="email"),
+        TicketOpened(id="s", time=at(MIDNIGHT), contact_id="s", queue="near", channel="social"),
+        TicketResolved(id="s.", time=at(MIDNIGHT + HOUR), contact_id="s", agent_id="ana"),
+    ]
+    reply = TicketReplied(id="r", time=at(MIDNIGHT + 5 * DAY), contact_id="t", author="agent", agent_id="ana")
+    resolved = TicketResolved(id="t.", time=at(MIDNIGHT + 50 * DAY), contact_id="t", agent_id="ana")
+    last = event("queued", after(MIDNIGHT + 60 * DAY), "later", queue="near")
+    names = (
+        "entered",
+        "abandonment_rate",
+        "first_contact_resolution_1d",
+        "resolution_rate",
+        "reopen_rate",
+        "sales_conversion",
+    )
+
+    def found(*more: Event) -> dict[str | None, list[str]]:
+        rows = read(POLICY, [[*opened, *more, last]]).rows(Query(MIDNIGHT, MIDNIGHT + DAY, by="channel"))
+        return {row.channel: [row.kpis[name].status[0] for name in names] for row in rows}
+
+    assert found() == {"call": [*"ffffff"], "email": [*"fpppfp"], "social": [*"ffffff"], None: [*"fpppfp"]}
+    assert found(reply) == {"call": [*"ffffff"], "email": [*"ffppfp"], "social": [*"ffffff"], None: [*"ffppfp"]}
+    assert {*map(tuple, found(reply, resolved).values())} == {tuple("ffffff")}
+    ages = event("queued", after(MIDNIGHT + 103 * DAY), "much later", queue="near")
+    policy = Policy(defaults=QueuePolicy(maximum_ticket_age=100 * DAY), retention=EVERYTHING)
+    (row,) = read(policy, [[*opened, ages]]).rows(Query(MIDNIGHT, MIDNIGHT + DAY))
+    assert {row.kpis[name].status for name in names} == {"final"}
 
 
 # Deletions
