@@ -136,7 +136,9 @@ def _mapped(value: int, low: int, high: int, to: tuple[int, int]) -> int:
 
 
 def _csat(value: int, low: int, high: int) -> int:
-    top = ONE["csat_top"] if value >= high - _MILLION else 0
+    """Return the bundle of an answer; with three boxes or two the top two would be nearly all of them, or all."""
+    lowest = high - _MILLION if high - low >= 3 * _MILLION else high
+    top = ONE["csat_top"] if value >= lowest else 0
     return ONE["csat_answers"] + top + (_mapped(value, low, high, (1, 5)) << SHIFT["csat_millionths"])
 
 

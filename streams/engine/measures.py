@@ -90,7 +90,7 @@ MEASURES: Final = (
     ),
     Measure("surveyed", COUNT, "contacts with an answer to a survey, when the first came"),
     Measure("csat_answers", COUNT, "answers to csat"),
-    Measure("csat_top", COUNT, "of those, in the top two boxes of their scale"),
+    Measure("csat_top", COUNT, "of those, in the top two boxes of their scale, or in the top one of three or two"),
     Measure("csat_millionths", SUM, "their sum on a scale of 1 to 5, in millionths"),
     Measure("nps_answers", COUNT, "answers to nps"),
     Measure("nps_promoters", COUNT, "of those, 9 or 10 on a scale of 0 to 10"),

@@ -221,7 +221,7 @@ def shared(draw: st.DrawFn, act: str, fields: dict[str, Any], customer: str) -> 
         fields |= {"agent_id": draw(st.sampled_from([None, *AGENTS]))}
     if act == "survey":
         fields |= {"kind": draw(st.sampled_from(["csat", "nps", "ces", "fcr", "enps"]))}
-        low, high = draw(st.sampled_from([(None, None), (1, 10), (0.5, 5)]))
+        low, high = draw(st.sampled_from([(None, None), (1, 10), (0.5, 5), (0, 1), (1, 3), (1, 4)]))
         usual = scale_of(KINDS["survey.answered"](**fields, value=0, scale_min=low, scale_max=high))
         fields |= {"scale_min": low, "scale_max": high, "better": draw(st.sampled_from(["higher", "lower"]))}
         fields |= {"value": usual[0] + draw(st.sampled_from([0, 0.25, 0.5, 0.6, 0.75, 0.9, 1])) * (usual[1] - usual[0])}

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.business import CostAccrued
 from schemas.events import encode
+from schemas.opinions import SurveyAnswered
 from schemas.rows import Row
 from schemas.tickets import TicketOpened
 from streams.engine.partition import Partition, Record
@@ -104,6 +105,20 @@ def test_the_cost_of_a_queue_with_several_channels_has_a_row_of_its_own() -> Non
     *channels, of_queue = figures.rows(Query(NOW - 15 * MINUTE, NOW, by="queue", queue="help", now_us=NOW))
     assert [row.channel for row in channels] == ["email", "social"]
     assert of_queue.kpis["cost_amount"].value == 20.5
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "tops"), [(0, 1, [1]), (1, 3, [3]), (1, 4, [3, 4]), (1, 5, [4, 5]), (0, 10, [9, 10])]
+)
+def test_csat_counts_the_top_two_boxes_and_of_few_the_top_one(low: int, high: int, tops: list[int]) -> None:
+    """A thumb down is no top answer."""
+    at = NOW / SECOND - 60
+    answers = [
+        SurveyAnswered(id=f"{value}", time=at, contact_id="c", kind="csat", value=value, scale_min=low, scale_max=high)
+        for value in range(low, high + 1)
+    ]
+    (total,) = told((b"c", encode(answer)) for answer in answers).rows(Query(NOW - 15 * MINUTE, NOW))
+    assert (total.kpis["csat"].numerator, total.kpis["csat"].denominator) == (len(tops), high - low + 1)
 
 
 def test_levels_share_all_resolutions(figures: Figures) -> None:

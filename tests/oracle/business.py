@@ -43,7 +43,8 @@ def _answer(answer: Any) -> Iterator[tuple[str, int]]:
     if answer.kind in ("csat", "ces"):
         yield f"{answer.kind}_answers", 1
         yield f"{answer.kind}_millionths", floor(usually * 1_000_000)
-        good = value >= high - 1 if answer.kind == "csat" else usually >= 5
+        tops = 1 if high - low + 1 < 4 else 2
+        good = value >= high - (tops - 1) if answer.kind == "csat" else usually >= 5
         yield ("csat_top" if answer.kind == "csat" else "ces_easy"), int(good)
     elif answer.kind == "fcr":
         yield "survey_fcr_answers", 1
