@@ -159,15 +159,10 @@ def tally(counts: Iterable[Count]) -> Counter[str]:
 
 def percentiles(oracle: Oracle, start: int, end: int, place: Place, *names: str) -> dict[str, Fraction | None]:
     """Return the exact percentiles, in seconds, of lists of a queue's durations: the value of rank floor(q (n - 1))."""
-    channel, queue = place
     waits = sorted(
         count.value
-        for count in oracle.counts
-        if count.listed
-        and count.measure in names
-        and start <= count.time < end
-        and queue in (None, count.queue)
-        and channel in (None, count.channel)
+        for count in of_row(oracle, place)
+        if count.listed and count.measure in names and start <= count.time < end
     )
     return {
         key: Fraction(waits[floor(q * (len(waits) - 1))], SECOND) if waits else None for key, q in PERCENTILES.items()
