@@ -385,8 +385,7 @@ def _transferred(course: Course, fact: Fact) -> None:
     time, _, _, agent, level, queue = fact
     course.transferred = True
     leg = course.open_leg
-    before = course.level or (leg.level if leg is not None else None)
-    course.mark("transfer", time, agent, level is not None and level != before)
+    course.mark("transfer", time, agent, _is_higher(level, _known_level(course)))
     course.level = level or course.level
     if leg is not None:
         leg.transferred = True
@@ -394,6 +393,27 @@ def _transferred(course: Course, fact: Fact) -> None:
     visit = course.visits[-1] if course.visits else None
     if queue is not None and visit is not None and visit.queue != queue:
         course.enter(Visit(queue, visit.channel, time, visit.traits))
+
+
+def _known_level(course: Course) -> str | None:
+    """Return the level of attention so far: of who talks, else the one that a transfer named last, else of who talked last with one."""
+    leg = course.open_leg
+    if leg is not None and leg.level is not None:
+        return leg.level
+    return course.level or next((leg.level for leg in reversed(course.legs) if leg.level is not None), None)
+
+
+def _is_higher(level: str | None, before: str | None) -> bool:
+    """Tell whether a level of attention is above the one before; of levels that are no numbers, whether it is another.
+
+    >>> _is_higher("10", "9"), _is_higher("1", "2"), _is_higher("2", None), _is_higher("experts", "1")
+    (True, False, False, True)
+    """
+    if level is None or before is None:
+        return False
+    if level.isdecimal() and before.isdecimal():
+        return int(level) > int(before)
+    return level != before
 
 
 def _ended(course: Course, fact: Fact) -> None:

@@ -66,7 +66,11 @@ MEASURES: Final = (
     Measure("returned_within_14d", COUNT, "the same within 14 days"),
     Measure("returned_within_30d", COUNT, "the same within 30 days"),
     Measure("transfers", COUNT, "transfers, when made, with or without a conversation before"),
-    Measure("escalations", COUNT, "of those, to another level of attention"),
+    Measure(
+        "escalations",
+        COUNT,
+        "of those, to a higher level of attention than a known one; of levels that are no numbers, to another",
+    ),
     Measure("opened_sold", COUNT, "contacts handled with a sale, at the start of their first visit"),
     Measure("resolutions_reopened", COUNT, "resolutions that were reopened, when resolved"),
     Measure("tickets_handled", COUNT, "agents' parts in tickets that ended, when they ended"),

@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 
 from schemas.business import CostAccrued
+from schemas.chats import ChatAnswered, ChatStarted, ChatTransferred
 from schemas.events import encode
 from schemas.opinions import SurveyAnswered
 from schemas.rows import Row
@@ -37,7 +38,7 @@ EXPECTED = {
         "opened": 1, "entered": 1, "answered": 1, "average_speed_of_answer": 30, "handle_time": None, "first_response_time": 20,
         "first_response_time_creation": 30, "first_response_time_reopening": 10, "first_response_time_handover": None,
         "resolution_rate": 1, "first_resolution_time": 60, "full_resolution_time": 100, "reopen_rate": 0.5, "transfers": 1,
-        "escalations": 1, "csat": None, "sales_amount": 0, "cost_per_resolution": 10,
+        "escalations": 0, "csat": None, "sales_amount": 0, "cost_per_resolution": 10,
     },
     (None, None): {
         "opened": 3, "first_response_time": 18.75, "resolution_rate": 2 / 3, "full_resolution_time": 115, "enps": 100,
@@ -119,6 +120,23 @@ def test_csat_counts_the_top_two_boxes_and_of_few_the_top_one(low: int, high: in
     ]
     (total,) = told((b"c", encode(answer)) for answer in answers).rows(Query(NOW - 15 * MINUTE, NOW))
     assert (total.kpis["csat"].numerator, total.kpis["csat"].denominator) == (len(tops), high - low + 1)
+
+
+@pytest.mark.parametrize(
+    ("levels", "escalations"),
+    [((1, 2), 1), ((2, 1), 0), ((2, 2), 0), ((None, 2), 0), ((9, 10), 1), ((1, 2, 1, 2), 2), (("desk", "experts"), 1), ((1, None, 2), 1)],
+)  # fmt: skip
+def test_an_escalation_is_a_transfer_to_a_higher_level(levels: tuple[str | int | None, ...], escalations: int) -> None:
+    """Neither one back nor the first that names a level."""
+    at = NOW / SECOND - 60
+    answered = ChatAnswered(id="a", time=at + 1, contact_id="c", agent_id="ana", level=levels[0])
+    transfers = [
+        ChatTransferred(id=f"{number}", time=at + 2 + number, contact_id="c", level=level)
+        for number, level in enumerate(levels[1:])
+    ]
+    events = [ChatStarted(id="s", time=at, contact_id="c", queue="web"), answered, *transfers]
+    (total,) = told((b"c", encode(one)) for one in events).rows(Query(NOW - 15 * MINUTE, NOW))
+    assert (total.kpis["escalations"].value, total.kpis["transfers"].value) == (escalations, len(transfers))
 
 
 def test_levels_share_all_resolutions(figures: Figures) -> None:

@@ -375,8 +375,10 @@ def _hold(contact: Contact, fact: CallHeld | CallResumed) -> None:
 def _transfer(contact: Contact, fact: CallTransferred | ChatTransferred | TicketTransferred) -> None:
     contact.handed_on = True
     conversation, level = contact.open_conversation, _named(fact.level)
-    before = contact.named_level or (conversation.level if conversation is not None else None)
-    contact.happened("transfer", fact.time_us, fact.from_agent, escalated=level is not None and level != before)
+    known = [conversation.level if conversation is not None else None, contact.named_level]
+    known += [one.level for one in reversed(contact.in_talk)]
+    before = next((one for one in known if one is not None), None)
+    contact.happened("transfer", fact.time_us, fact.from_agent, escalated=_above(before, level))
     contact.named_level = level or contact.named_level
     if conversation is not None:
         conversation.close(fact.time_us)
@@ -385,6 +387,14 @@ def _transfer(contact: Contact, fact: CallTransferred | ChatTransferred | Ticket
     if to is not None and contact.open_to and contact.open_to[-1].queue != to:
         last = contact.open_to[-1]
         _enter(contact, Visit(to, last.channel, fact.time_us, last.traits))
+
+
+def _above(before: str | None, level: str | None) -> bool:
+    """Tell whether a level is higher than one that is known: as numbers, else any other one."""
+    if None in (before, level) or before == level:
+        return False
+    numbers = [int(one) for one in (before, level) if one is not None and set(one) <= set("0123456789")]
+    return len(numbers) < 2 or numbers == sorted(numbers)
 
 
 def _end(contact: Contact, fact: CallEnded | ChatEnded) -> None:
