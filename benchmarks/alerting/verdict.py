@@ -115,12 +115,13 @@ def hurt_within(visits: Sequence[Visit], begin: int, end: int) -> bool:
     """
     inside = visits[bisect_left(visits, (begin,)) : bisect_left(visits, (end,))]
     lost = [at for at, visit in enumerate(inside) if visit.gave_up]
-    for first in lost:
-        until = bisect_left(inside, (inside[first].entered + _LOOK_BACK,))
-        lasts = {max(last, first + SAMPLE - 1) for last in lost if first <= last < until}
-        if any(last < until and _beyond_chance(inside[first : last + 1]) for last in lasts):
-            return True
-    return False
+    # Of longer stretches those from one who gave up to one who gave up are enough: any other is beyond chance only if they are.
+    ten = [(first, first + SAMPLE) for first in range(len(inside) - SAMPLE + 1)]
+    longer = [(first, last + 1) for first in lost for last in lost if last - first >= SAMPLE]
+    return any(
+        inside[past - 1].entered - inside[first].entered < _LOOK_BACK and _beyond_chance(inside[first:past])
+        for first, past in ten + longer
+    )
 
 
 class Verdict(NamedTuple):

@@ -130,6 +130,15 @@ def test_a_page_of_a_long_spell_is_not_false():
     assert (found.pages, found.of_spells, found.of_long_spells, found.false) == (2, 0, 1, 1)
 
 
+def test_a_page_is_not_false_because_nobody_calls_after_it():
+    """Four of ten give up within ten minutes, the last four of them: a page looks back, and so does the truth."""
+    evening = [Visit(n * MINUTE, n * MINUTE + 20 * SECOND, n in (6, 7, 8, 9)) for n in range(10)]
+    pages = {"a": [(10 * MINUTE, 15 * MINUTE)]}
+    assert judge({"a": evening}, [], pages, (0, HOUR)).of_long_spells == 1
+    fewer = [visit._replace(gave_up=n in (7, 8, 9)) for n, visit in enumerate(evening)]
+    assert judge({"a": fewer}, [], pages, (0, HOUR)).false == 1
+
+
 def test_what_is_recorded_from_records_is_spelled_out():
     """As promtool writes blocks of rules that need no other; everything else about the alert is as the file has it."""
     spike = rule("ContactCenterAbandonmentSpike")
