@@ -9,9 +9,11 @@ not), and Alertmanager's `group_wait`: a page is there when it is sent.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections import defaultdict
@@ -74,9 +76,16 @@ def _spelled_out(expression: str, records: Mapping[str, str]) -> str:
 
     >>> _spelled_out("a:b:c > 1", {"a:b:c": "x:y:z + 1", "x:y:z": "2"})
     '((2) + 1) > 1'
+    >>> _spelled_out('a:b:c{d="e"}', {"a:b:c": "x"})
+    '((x) and on (d) label_replace(vector(1), "d", "e", "", ""))'
     """
-    while name := next((name for name in records if name in expression), None):
-        expression = expression.replace(name, f"({records[name].strip()})")
+    named = re.compile(rf'({"|".join(map(re.escape, records)) or "$^"})(?:{{(\w+)="([^"]*)"}})?')
+    while found := named.search(expression):
+        name, label, value = found.groups()
+        text = f"({records[name].strip()})"
+        if label:  # what is no name of a series takes no selector
+            text = f'({text} and on ({label}) label_replace(vector(1), "{label}", "{value}", "", ""))'
+        expression = expression[: found.start()] + text + expression[found.end() :]
     return expression
 
 
@@ -267,9 +276,11 @@ class _Prometheus(Child):
     def times(self, expression: str, begin: int, end: int) -> Iterator[tuple[str, list[int]]]:
         """Yield each queue with the times at which an expression holds for it."""
         query = {"query": expression, "start": begin / SECOND, "end": end / SECOND, "step": EVALUATION / SECOND}
-        with urllib.request.urlopen(
-            f"{self.url}/api/v1/query_range?{urllib.parse.urlencode(query)}", timeout=300
-        ) as answer:
-            found: list[dict[str, Any]] = json.loads(answer.read())["data"]["result"]
+        url = f"{self.url}/api/v1/query_range?{urllib.parse.urlencode(query)}"
+        try:
+            with urllib.request.urlopen(url, timeout=300) as answer:
+                found: list[dict[str, Any]] = json.loads(answer.read())["data"]["result"]
+        except urllib.error.HTTPError as error:
+            raise BenchmarkError(f"prometheus: {error.read().decode()[:500]}") from None
         for series in found:
             yield series["metric"]["queue"], [round(float(at) * SECOND) for at, _ in series["values"]]
