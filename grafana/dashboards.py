@@ -101,6 +101,7 @@ def _labels(label: str, text: str, series: str) -> dashboard.QueryVariable:
 def _live(language: Language) -> Rows:
     kpis = kpis_of(LIVE)
     yield _TOTALS, [*operations.now(language), *(panels.kpi_total(kpi, language) for kpi in kpis)]
+    yield Text("How fresh the figures are", "Actualidad de las cifras"), pipeline.freshness(language)
     yield _BY_QUEUE, [operations.queues(language, kpis, uid(QUEUE, language))]
     yield _NOW, [operations.waiting(language), operations.alerts(language)]
     yield Text("Course", "Evolución"), _graphs(kpis, language)
@@ -144,7 +145,7 @@ def _by_subject(subject: Subject) -> Callable[[Language], Rows]:
 
 
 def _pipeline(language: Language) -> Rows:
-    yield _NOW, pipeline.health(language)
+    yield _NOW, [*pipeline.freshness(language), *pipeline.health(language)]
     yield Text("Events", "Eventos"), pipeline.flow(language)
     yield Text("Workers", "Trabajadores"), pipeline.workers(language)
 

@@ -12,7 +12,8 @@ from streams.kpis.registry import BY_ID, Kpi
 
 WAITING: Final = queries.by_queue(metrics.WAITING)
 LONGEST: Final = queries.longest_wait()
-_WORKING: Final = f'sum(max by (state) ({metrics.AGENTS}{{state=~"available|busy|wrap_up"}}))'
+_AT_WORK: Final = f'{metrics.AGENTS}{{state=~"available|busy|wrap_up"}}'
+_WORKING: Final = f"sum(max by (state) ({queries.live(_AT_WORK)}))"
 _PLACES: Final = {"queue": Text("Queue", "Cola"), "channel": Text("Channel", "Canal")}
 _AGENT: Final = Text("Agent", "Agente")
 _ASKED_FOR: Final = Text(
@@ -106,7 +107,9 @@ def agents(language: Language) -> list[Any]:
         Text("Callers who wait, for each agent available, busy or in wrap-up.", "Quienes esperan, por agente libre, ocupado o en cierre."),
     )  # fmt: skip
     return [
-        graph(states, language, {"value": (f"max by (state) ({metrics.AGENTS})", "{{state}}")}, stacked=True),
+        graph(
+            states, language, {"value": (f"max by (state) ({queries.live(metrics.AGENTS)})", "{{state}}")}, stacked=True
+        ),
         graph(share, language, {"value": (f"sum({WAITING}) / ({_WORKING} > 0)", "")}),
     ]
 
@@ -139,9 +142,9 @@ def volume(language: Language) -> list[Any]:
     )  # fmt: skip
     counter = f"{metrics.EVENTS}_total{{{queries.PLACE}, {_OPENING}}}[1h]"
     words = {"value": Text("this week", "esta semana"), "last_week": Text("a week ago", "hace una semana")}
-    lines = {
-        ref: (f"sum(max by (queue, channel, event) (increase({counter}{offset})))", words[ref].to(language))
-        for ref, offset in (("value", ""), ("last_week", " offset 1w"))
-    }
+    lines = {}
+    for ref, offset in (("value", ""), ("last_week", " offset 1w")):
+        of_boards = queries.live(f"increase({counter}{offset})", offset)
+        lines[ref] = (f"sum(max by (queue, channel, event) ({of_boards}))", words[ref].to(language))
     shares = {"value": (queries.total(entered, "channel"), "{{channel}}")}
     return [graph(by_channel, language, shares, stacked=True), graph(of_hour, language, lines)]

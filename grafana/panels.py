@@ -162,7 +162,7 @@ def linked(panel: table.Panel, column: str, title: str, url: str) -> table.Panel
 
 def waits(head: Head, language: Language, series: str) -> heatmap.Panel:
     """Return how many waited how long, over time, from a histogram."""
-    expression = f"sum by (le) (max by (queue, channel, le) ({series}_bucket{{{queries.WINDOWED}}}))"
+    expression = f"sum by (le) ({queries.by_queue(f'{series}_bucket', queries.WINDOWED, ', le')})"
     panel: heatmap.Panel = _base(heatmap.Panel(), head, language).span(12).height(_TALL)
     panel.y_axis(heatmap.YAxisConfig().unit(units.Seconds))
     return panel.with_target(_query("value", expression, "{{le}}").format(PromQueryFormat.HEATMAP))

