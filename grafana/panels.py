@@ -33,7 +33,7 @@ QUEUE: Final = "{{queue}} · {{channel}}"
 CURRENCY: Final = f"{{{{{metrics.CURRENCY}}}}}"
 _UNITS: Final = {"ratio": units.PercentUnit, "s": units.Seconds, "count": units.Short, "money": "currency:¤"}
 """The sign ¤ is an amount of whichever currency the legend names."""
-_COLOURS: Final = {"as_wanted": "green", "attention": "orange", "action": "red"}
+_COLOURS: Final = {"unbounded": "text", "as_wanted": "green", "attention": "orange", "action": "red"}
 _LEVELS: Final = {"as_wanted": AS_WANTED, "attention": ATTENTION, "action": ACTION}
 _NOTHING: Final = "--"
 _TALL, _LOW = 8, 4
@@ -131,12 +131,15 @@ def kpi_total(kpi: Kpi, language: Language) -> stat.Panel:
 
 
 def kpi_levels(kpi: Kpi, language: Language, value: str | None = None) -> stat.Panel:
-    """Return a KPI of each chosen queue in the colour and with the word of its level; ``value``, where it has no series of its own."""
+    """Return a KPI of each chosen queue in the colour and with the word of its level, where it has bounds; ``value``, if it has no series of its own."""
     value = value or queries.of_queue(kpi)
     if kpi.better is None or not queries.may_have_bounds(kpi):
         return number(head_of(kpi), language, {"value": (value, QUEUE)})
     split = queries.at_level(kpi.id, kpi.better, value)
-    lines = {ref: (expression, f"{QUEUE}: {_LEVELS[ref].to(language)}") for ref, expression in split.items()}
+    lines = {
+        ref: (expression, f"{QUEUE}: {_LEVELS[ref].to(language)}" if ref in _LEVELS else QUEUE)
+        for ref, expression in split.items()
+    }
     return number(head_of(kpi), language, lines).text_mode(kinds.BigValueTextMode.VALUE_AND_NAME)
 
 

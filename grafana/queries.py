@@ -72,14 +72,16 @@ def bound(kpi_id: str, level: str) -> str:
 
 
 def at_level(kpi_id: str, better: str, value: str) -> dict[str, str]:
-    """Return the value three times, each where it is as wanted, asks for attention, or for action: one of them has samples.
+    """Return the value four times, each where it has no bound, is as wanted, asks for attention, or for action: of a queue one has a sample.
 
     The wallboard's rule without its minimum sample: here the figure is shown however small the sample is.
     """
     beyond = "<" if better == "higher" else ">"
     attention, action = (f"{value} {beyond} {bound(kpi_id, level)}" for level in ("attention", "action"))
+    bounded = f"on ({_QUEUE}) {bound(kpi_id, 'action')}"
     return {
-        "as_wanted": f"{value} unless ({attention})",
+        "unbounded": f"{value} unless {bounded}",
+        "as_wanted": f"({value} unless ({attention})) and {bounded}",
         "attention": f"({attention}) unless ({action})",
         "action": action,
     }

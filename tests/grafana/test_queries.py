@@ -148,3 +148,24 @@ def test_the_largest_figure_of_the_boards_that_are_current_is_shown(promtool, tm
     expected = [f'{{queue="{queue}", channel="call"}} {waiting}' for queue, waiting in (("sales", 3), ("past", 4))]
     (graph,) = (shown for shown in panels_of("contact-center-live", "Waiting") if shown["type"] == "timeseries")
     check(promtool, tmp_path, series, (queries(graph)[0], expected))
+
+
+def test_a_figure_has_the_level_of_its_bounds_and_none_without_any(promtool, tmp_path):
+    """Green where nothing says what is wanted would be a promise."""
+    figures = {"calm": 0.01, "slow": 0.06, "bad": 0.2, "boundless": 0.5}
+    value, bound = "contact_center_abandonment_ratio", "contact_center_alarm_bound"
+    series = {f'{value}{{queue="{queue}",channel="call",window="30m"}}': ratio for queue, ratio in figures.items()}
+    for queue in figures.keys() - {"boundless"}:
+        of_queue = f'{bound}{{queue="{queue}",channel="call",kpi="abandonment_rate"'
+        series |= {f'{of_queue},level="attention"}}': 0.05, f'{of_queue},level="action"}}': 0.1}
+    (levels,) = (of for of in panels_of("contact-center-queue", "Abandonment rate") if of["type"] == "stat")
+    found = {target["refId"]: target["expr"] for target in levels["targets"]}
+    expected = {"as_wanted": "calm", "attention": "slow", "action": "bad", "unbounded": "boundless"}
+    assert found.keys() == expected.keys()
+    samples = {ref: f'{{queue="{queue}", channel="call"}} {figures[queue]}' for ref, queue in expected.items()}
+    check(promtool, tmp_path, series, *((found[ref], [sample]) for ref, sample in samples.items()))
+    colours = {
+        override["matcher"]["options"]: override["properties"][0]["value"]["fixedColor"]
+        for override in levels["fieldConfig"]["overrides"]
+    }
+    assert colours == {"unbounded": "text", "as_wanted": "green", "attention": "orange", "action": "red"}

@@ -42,7 +42,7 @@ OF_LAST_WEEK = {"ContactCenterAbandonmentUnusual", "ContactCenterNoData"}
 OUT_OF_ORDER = {"ContactCenterBoardDown", "ContactCenterBoardDisconnected", "ContactCenterPipelineStalled"}
 OUT_OF_ORDER |= {"ContactCenterLag", "ContactCenterRestoreLoop", "ContactCenterNoAgents"}
 """Alerts that no traffic makes; promtool's cases and the faults' tests are about them."""
-LEVELS = {"as_wanted", "attention", "action"}
+LEVELS = {"unbounded", "as_wanted", "attention", "action"}
 HOUR = 3600.0
 Sent = tuple[bytes, bytes]
 
