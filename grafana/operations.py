@@ -40,7 +40,8 @@ def now(language: Language) -> list[Any]:
 
 def queues(language: Language, kpis: list[Kpi], detail: str) -> Any:
     """Return the table of queues; the queue leads to the dashboard ``detail`` of that queue."""
-    firing = f'count by (queue, channel) (ALERTS{{alertstate="firing", {queries.PLACE}}}) or 0 * {WAITING}'
+    of_queues = queries.firing(f'{queries.PLACE}, queue!=""')
+    firing = f"count by (queue, channel) ({of_queues}) or 0 * {WAITING}"
     columns = {
         Head(Text("Alerts", "Alertas"), Text("", "")): firing,
         head_of(BY_ID["waiting"]): WAITING,
@@ -68,9 +69,9 @@ def alerts(language: Language) -> Any:
     """Return which alerts fired when."""
     head = Head(
         Text("Alerts", "Alertas"),
-        Text("Alerts that fire, as Prometheus sends them.", "Alertas activas, como Prometheus las envía."),
+        Text("Our alerts that fire, as Prometheus sends them.", "Nuestras alertas activas, como Prometheus las envía."),
     )
-    lines = {"value": ('sum by (alertname) (ALERTS{alertstate="firing"})', "{{alertname}}")}
+    lines = {"value": (f"sum by (alertname) ({queries.firing()})", "{{alertname}}")}
     return graph(head, language, lines, stacked=True)
 
 

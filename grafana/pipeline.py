@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from grafana_foundation_sdk.models import units
 
+from grafana import queries
 from grafana.panels import Head, graph, number
 from grafana.words import Language, Text
 from streams.board import metrics
@@ -38,8 +39,8 @@ _HEALTH: Final[dict[Head, str]] = {
     ): f"sum({metrics.CLIENTS})",
     Head(
         Text("Alerts", "Alertas"),
-        Text("Alerts that fire now.", "Alertas activas ahora."),
-    ): 'count(ALERTS{alertstate="firing"}) or vector(0)',
+        Text("Our alerts that fire now.", "Nuestras alertas activas ahora."),
+    ): f"count({queries.firing()}) or vector(0)",
 }
 _COUNTED: Final = Head(
     Text("Events counted", "Eventos contados"),

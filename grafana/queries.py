@@ -10,6 +10,7 @@ from streams.kpis.registry import Kpi
 PLACE: Final = 'channel=~"$channel", queue=~"$queue"'
 WINDOWED: Final = f'{PLACE}, window="$window"'
 _QUEUE: Final = "queue, channel"
+_FIRING: Final = 'alertname=~"ContactCenter.+", alertstate="firing"'
 
 
 def live(series: str, offset: str = "") -> str:
@@ -85,6 +86,15 @@ def at_level(kpi_id: str, better: str, value: str) -> dict[str, str]:
         "attention": f"({attention}) unless ({action})",
         "action": action,
     }
+
+
+def firing(place: str = "") -> str:
+    """Return those of our alerts that fire; a Prometheus may have others.
+
+    >>> firing('queue="sales"')
+    'ALERTS{alertname=~"ContactCenter.+", alertstate="firing", queue="sales"}'
+    """
+    return f"ALERTS{{{_FIRING}{f', {place}' if place else ''}}}"
 
 
 def longest_wait() -> str:

@@ -169,3 +169,19 @@ def test_a_figure_has_the_level_of_its_bounds_and_none_without_any(promtool, tmp
         for override in levels["fieldConfig"]["overrides"]
     }
     assert colours == {"unbounded": "text", "as_wanted": "green", "attention": "orange", "action": "red"}
+
+
+def test_alerts_are_ours_and_not_those_of_others(promtool, tmp_path):
+    """In the table of queues, over time and in the pipeline's count; a queue without an alert has none, not nothing."""
+    names = {"ContactCenterLongestWait": "sales", "ContactCenterLag": "", "DiskFull": "sales", "Watchdog": ""}
+    series = {f'contact_center_waiting{{queue="{queue}",channel="call"}}': 1.0 for queue in ("sales", "support")}
+    for name, queue in names.items():
+        place = f',queue="{queue}",channel="call"' if queue else ""
+        series[f'ALERTS{{alertname="{name}",alertstate="firing"{place}}}'] = 1.0
+    series['ALERTS{alertname="ContactCenterNoAgents",alertstate="pending",queue="sales",channel="call"}'] = 1.0
+    (table,), (over_time,) = (panels_of("contact-center-live", title) for title in ("Queues", "Alerts"))
+    (count,) = panels_of("contact-center-pipeline", "Alerts")
+    of_queues = [f'{{queue="{queue}", channel="call"}} {count}' for queue, count in (("sales", 1), ("support", 0))]
+    ours = [f'{{alertname="{name}"}} 1' for name in names if name.startswith("ContactCenter")]
+    expected = (of_queues, ours, ["{} 2"])
+    check(promtool, tmp_path, series, *zip((queries(of)[0] for of in (table, over_time, count)), expected, strict=True))
