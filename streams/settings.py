@@ -107,7 +107,7 @@ class RetentionSettings:
     sliding_hours: Positive = 2.0
     breakdown_days: Positive = 8.0
     interval_days: Positive = 35.0
-    day_days: Positive = 400.0
+    day_days: Positive = 1130.0
     lateness_hours: Positive = 48.0
 
 

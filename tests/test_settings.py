@@ -273,12 +273,12 @@ def test_the_times_of_the_worker_have_an_order(times: dict[str, str]):
         ("[retention]\nbreakdown_days = 36", "expected none larger than the next"),
         ("[retention]\nday_days = 34", "day_days 34.0, expected none larger than the next"),
         (
-            "[defaults]\nfirst_contact_resolution_days = 398.5",
-            "defaults.first_contact_resolution_days: seen 398.5, expected at most 398: ",
+            "[defaults]\nfirst_contact_resolution_days = 1128.5",
+            "defaults.first_contact_resolution_days: seen 1128.5, expected at most 1128: ",
         ),
         (
-            "[queues.sales]\nfirst_contact_resolution_days = 500",
-            'queues."sales".first_contact_resolution_days: seen 500.0, expected at most 398: ',
+            "[queues.sales]\nfirst_contact_resolution_days = 2000",
+            'queues."sales".first_contact_resolution_days: seen 2000.0, expected at most 1128: ',
         ),
     ],
 )

@@ -63,7 +63,7 @@ class Retention(Struct, frozen=True, kw_only=True):
     sliding: int | None = 2 * HOUR
     breakdowns: int | None = 8 * DAY
     intervals: int | None = 35 * DAY
-    days: int | None = 400 * DAY
+    days: int | None = 1130 * DAY
 
 
 EVERYTHING = Retention(sliding=0, breakdowns=None, intervals=None, days=0)
