@@ -38,6 +38,7 @@ from streams.kpis.figures import Figures, Query
 from streams.kpis.panes import Total
 from streams.kpis.ranking import MINIMUM, WEIGHTS, ranking
 from streams.kpis.registry import BY_ID
+from streams.kpis.settled import settled
 
 _LET_GO = 0.005
 """Seconds: a lock that is taken again at once is had by nobody else."""
@@ -170,6 +171,8 @@ class Exporter(Collector):
 
     def _windows(self) -> Iterator[Metric]:
         rows = {name: [told(row) for row in self._rows(name, "queue")[:-1]] for name in metrics.WINDOWS}
+        with self._figures() as figures:
+            rows |= settled(figures, self._view.now_us())
         yield from families(rows, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
         if self._agents:
             of_agents = {name: self._rows(name, "agent") for name in metrics.WINDOWS}

@@ -83,6 +83,11 @@ class Coverage:
                     if wanted(of):
                         yield Piece(of, total, start, length)
 
+    def days(self, begin: int, end: int, wanted: Callable[[Slice], bool]) -> Iterator[Piece] | None:
+        """Return the wanted queues' own panes of whole days of their zone, however old: a tenth of the work of quarters; None if gone."""
+        since = dict.fromkeys(self._store.queues(), end)
+        return self._before(begin, end, "queue", since, wanted) if begin >= self._since("queue") else None
+
     def check(self, begin: int, end: int, by: str | None, wanted: Callable[[Slice], bool]) -> None:
         """Raise InputError when a stretch begins before what is kept, or an edge cuts a day without its quarters."""
         since = self._since(by)

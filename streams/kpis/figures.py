@@ -6,7 +6,7 @@ for sliding windows, 15 min ones where they are still kept, days of the queue's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -148,6 +148,15 @@ class Figures:
             if of.channel is not None and of.queue is not None:
                 found[of.channel, of.queue] = total
         return dict(sorted(found.items()))
+
+    def days(self, begin: int, end: int, queues: Container[str]) -> dict[tuple[str, str], int]:
+        """Return the bundles of measures of whole days of the queues' zone, by channel and queue; nothing when they are no longer kept."""
+        pieces = self._coverage.days(begin, end, lambda of: of.channel is not None and of.queue in queues)
+        found = {place: 0 for place in self.queues() if place[1] in queues} if pieces is not None else {}
+        for of, total, _, _ in pieces or ():
+            if of.channel is not None and of.queue is not None:
+                found[of.channel, of.queue] = found.get((of.channel, of.queue), 0) + total.bundle
+        return found
 
     def sums(self, query: Query) -> dict[Group, Total]:
         """Return the measures and histograms of the rows of the whole range, by channel, queue, breakdown and value of the row."""

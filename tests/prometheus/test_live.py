@@ -59,6 +59,16 @@ def alarms() -> str:
     return text
 
 
+def settled(now: float) -> Iterator[Sent]:
+    """Yield three calls of one customer to `urgent`, ten days ago: two of them were not enough."""
+    for number in range(3):
+        at = now - 10 * 24 * HOUR + 300 * number
+        same = {"contact_id": f"settled{number}", "customer_id": "settled"}
+        yield b"settled", encode(CallQueued(id=f"settled{number}q", time=at, queue="urgent", **same))
+        yield b"settled", encode(CallAnswered(id=f"settled{number}a", time=at + 5, agent_id="eva", **same))
+        yield b"settled", encode(CallEnded(id=f"settled{number}e", time=at + 60, resolved=True, **same))
+
+
 def of_the_last_hour(now: float) -> Iterator[Sent]:
     """Yield a busy center's events up to now, and one record that is none."""
     center = demo_center().steady().lasting(round((now - 1.2 * HOUR) * SECOND), None)
@@ -138,6 +148,7 @@ def test_a_spike_pages_and_ends_and_every_rule_and_panel_has_data(stack, kafka, 
     spike = {"alertname": "ContactCenterAbandonmentSpike", "queue": "urgent"}
     ratio = 'queue_channel:contact_center_abandonment_ratio:max{queue="urgent"}'
     on_its_way = 'ALERTS{alertname="ContactCenterAbandonmentSpike", queue="urgent"}'
+    send(settled(time.time()))
     send(of_the_last_hour(time.time()))
     send(written(time.time()))
     send(calls("well", 40, answered=True))
