@@ -177,9 +177,11 @@ def test_a_spike_pages_and_ends_and_every_rule_and_panel_has_data(stack, kafka, 
 def settle(lacking: Callable[[], Collection[object]], seconds: float = 60) -> None:
     """Wait until nothing is lacking, or fail saying what is."""
     until = time.monotonic() + seconds
-    while lacking() and time.monotonic() < until:
+    found = lacking()
+    while found and time.monotonic() < until:
         time.sleep(0.5)
-    assert not lacking()
+        found = lacking()
+    assert not found
 
 
 def every_rule(server: Prometheus) -> None:
