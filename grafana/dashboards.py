@@ -37,6 +37,8 @@ Rows = Iterator[tuple[Text, list[Any]]]
 """Titles of rows and their panels."""
 _TAG: Final = "centralita"
 _WINDOW: Final = "30m"
+_BOARD: Final = "http://127.0.0.1:8080"
+"""Where a browser finds the board unless told otherwise, as with compose."""
 _TOTALS: Final = Text("All chosen queues", "Todas las colas elegidas")
 _BY_QUEUE: Final = Text("By queue", "Por cola")
 _NOW: Final = Text("Now", "Ahora")
@@ -79,6 +81,12 @@ def _variables(subject: Subject, language: Language) -> Iterator[Any]:
     yield dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
     if subject is PIPELINE:
         return
+    if subject is CHANNELS:
+        yield (
+            dashboard.TextBoxVariable("board")
+            .label(Text("Address of the board", "Dirección del board").to(language))
+            .default_value(_BOARD)
+        )
     yield _labels("channel", Text("Channel", "Canal").to(language), metrics.WAITING)
     yield _labels("queue", Text("Queue", "Cola").to(language), f'{metrics.WAITING}{{channel=~"$channel"}}')
     window = dashboard.CustomVariable("window").label(Text("Window", "Ventana").to(language))
@@ -114,22 +122,26 @@ def _queue(language: Language) -> Rows:
     of_now = {"waiting": operations.WAITING, "longest_wait": operations.LONGEST}
     now = [panels.kpi_levels(BY_ID[kpi], language, query) for kpi, query in of_now.items()]
     yield _NOW, [*now, *(panels.kpi_levels(kpi, language) for kpi in rest[:4])]
-    yield Text("Ledger", "Balance"), [operations.ledger(language), operations.waiting(language)]
+    yield (
+        Text("Ledger", "Balance"),
+        [operations.ledger(language), operations.waiting(language), operations.limits(language)],
+    )
     yield Text("Rates and means", "Tasas y medias"), _graphs(rest, language)
     yield Text("Waits", "Esperas"), [*operations.waits(language), *_graphs(percentiles, language)]
     yield Text("Others", "Otros"), _graphs(others(), language)
 
 
 def _agents(language: Language) -> Rows:
-    yield _NOW, operations.agents(language)
+    yield _NOW, [*operations.agents(language), operations.working_by_queue(language)]
     yield _BY_QUEUE, _graphs(kpis_of(AGENTS), language)
-    yield Text("By agent", "Por agente"), [operations.by_agent(language), operations.money_by_agent(language)]
+    tables = (operations.states, operations.by_agent, operations.money_by_agent)
+    yield Text("By agent", "Por agente"), [made(language) for made in tables]
 
 
 def _channels(language: Language) -> Rows:
     kpis = kpis_of(CHANNELS)
     yield _TOTALS, [panels.kpi_total(kpi, language) for kpi in kpis]
-    yield Text("Distribution", "Distribución"), operations.volume(language)
+    yield Text("Distribution", "Distribución"), [*operations.volume(language), operations.elsewhere(language)]
     yield _BY_QUEUE, _graphs(kpis, language)
 
 
@@ -142,6 +154,11 @@ def _by_subject(subject: Subject) -> Callable[[Language], Rows]:
         yield _BY_QUEUE, _graphs(kpis, language)
 
     return rows
+
+
+def _resolution(language: Language) -> Rows:
+    yield from _by_subject(RESOLUTION)(language)
+    yield Text("By level", "Por nivel"), [operations.by_level(language)]
 
 
 def _pipeline(language: Language) -> Rows:
@@ -159,7 +176,7 @@ _DASHBOARDS: Final[dict[Subject, Callable[[Language], Rows]]] = {
     QUEUE: _queue,
     AGENTS: _agents,
     CHANNELS: _channels,
-    RESOLUTION: _by_subject(RESOLUTION),
+    RESOLUTION: _resolution,
     SATISFACTION: _by_subject(SATISFACTION),
     MONEY: _by_subject(MONEY),
     PIPELINE: _pipeline,

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from grafana_foundation_sdk.models import units
+
 from grafana import panels, queries
 from grafana.panels import QUEUE, Head, graph, head_of, number
-from grafana.words import Language, Text, name
+from grafana.words import Language, Text, definition, name
 from streams.board import metrics
 from streams.kpis.registry import BY_ID, Kpi
 
 WAITING: Final = queries.by_queue(metrics.WAITING)
 LONGEST: Final = queries.longest_wait()
-_AT_WORK: Final = f'{metrics.AGENTS}{{state=~"available|busy|wrap_up"}}'
-_WORKING: Final = f"sum(max by (state) ({queries.live(_AT_WORK)}))"
+_AT_WORK: Final = 'state=~"available|busy|wrap_up"'
+_WORKING: Final = f"sum(max by (state) ({queries.live(f'{metrics.AGENTS}{{{_AT_WORK}}}')}))"
 _PLACES: Final = {"queue": Text("Queue", "Cola"), "channel": Text("Channel", "Canal")}
 _AGENT: Final = Text("Agent", "Agente")
 _ASKED_FOR: Final = Text(
     "Needs `board.agents_in_metrics = true`: by default agents are not exported.",
     "Requiere `board.agents_in_metrics = true`: de serie no se exportan los agentes.",
 )
+_TARGET: Final = Head(
+    Text("Target of the service level", "Objetivo del nivel de servicio"), Text("", ""), units.PercentUnit
+)
+_ELSEWHERE: Final = {
+    "platform": Text("platform", "plataforma"),
+    "priority": Text("priority", "prioridad"),
+    "customer_type": Text("customer type", "tipo de cliente"),
+    "language": Text("language", "idioma"),
+    "entry_point": Text("entry point", "punto de entrada"),
+    "hour": Text("hour", "hora"),
+    "weekday": Text("weekday", "día de la semana"),
+}
 _LEDGER: Final = ("entered", "answered", "abandoned", "flowed_out")
 _OPENING: Final = 'event=~".+[.](queued|started|opened)"'
 """Events that open a visit."""
@@ -46,6 +60,7 @@ def queues(language: Language, kpis: list[Kpi], detail: str) -> Any:
         Head(Text("Alerts", "Alertas"), Text("", "")): firing,
         head_of(BY_ID["waiting"]): WAITING,
         head_of(BY_ID["longest_wait"]): LONGEST,
+        _TARGET: queries.by_queue(metrics.TARGET),
         **{head_of(kpi): queries.of_queue(kpi) for kpi in kpis},
     }
     head = Head(
@@ -73,6 +88,24 @@ def alerts(language: Language) -> Any:
     )
     lines = {"value": (f"sum by (alertname) ({queries.firing()})", "{{alertname}}")}
     return graph(head, language, lines, stacked=True)
+
+
+def limits(language: Language) -> Any:
+    """Return the table of what the definitions say of each queue."""
+    head = Head(
+        Text("Limits of the queue", "Límites de la cola"),
+        Text("What the queue's settings say: the definitions of its figures.", "Lo que dicen los ajustes de la cola: las definiciones de sus cifras."),
+    )  # fmt: skip
+    columns = {
+        _TARGET: queries.by_queue(metrics.TARGET),
+        Head(Text("T of the service level", "T del nivel de servicio"), head.about, units.Seconds): queries.by_queue(
+            metrics.THRESHOLD
+        ),
+        Head(Text("Short abandon, at most", "Abandono corto, máximo"), head.about, units.Seconds): queries.by_queue(
+            metrics.SHORT
+        ),
+    }
+    return panels.rows(head, language, columns, _PLACES)
 
 
 def ledger(language: Language) -> Any:
@@ -115,11 +148,40 @@ def agents(language: Language) -> list[Any]:
     ]
 
 
+def working_by_queue(language: Language) -> Any:
+    """Return how many agents of each queue work."""
+    head = Head(
+        Text("Agents working, by queue", "Agentes trabajando, por cola"),
+        Text(
+            "Available, busy or in wrap-up. An agent of several queues counts in each, one who names none in all.",
+            "Libres, ocupados o en tiempo administrativo. Quien sirve varias colas cuenta en cada una; quien no nombra ninguna, en todas.",
+        ),
+    )
+    working = queries.live(f'{metrics.AGENTS_BY_QUEUE}{{queue=~"$queue", {_AT_WORK}}}')
+    return graph(head, language, {"value": (f"sum by (queue) (max by (queue, state) ({working}))", "{{queue}}")})
+
+
+def states(language: Language) -> Any:
+    """Return the table of agents and the state that each is in, the longest first."""
+    since = Head(Text("Time in state", "Tiempo en el estado"), _ASKED_FOR, units.Seconds)
+    head = Head(Text("Agents now", "Agentes ahora"), _ASKED_FOR)
+    columns = {since: f"time() - max by (agent, state) ({queries.live(metrics.AGENT_STATE)})"}
+    keys = {"agent": _AGENT, "state": Text("State", "Estado")}
+    return panels.rows(head, language, columns, keys, highest=since)
+
+
 def by_agent(language: Language) -> Any:
-    """Return the table of agents."""
-    head = Head(Text("By agent", "Por agente"), _ASKED_FOR)
-    columns = {head_of(kpi): queries.of_agent(kpi) for kpi in _of_agents() if kpi.unit != "money"}
-    return panels.rows(head, language, columns, {"agent": _AGENT})
+    """Return the table of agents, the highest score first."""
+    ranked = Text(
+        "The score of the ranking, of today, is a composite; 50 is the team's mean, and who has few contacts has none.",
+        "La puntuación de la clasificación, de hoy, es un compuesto; 50 es la media del equipo, y con pocos contactos no la hay.",
+    )
+    about = Text(f"{ranked.en} {_ASKED_FOR.en}", f"{ranked.es} {_ASKED_FOR.es}")
+    score = Head(Text("Score today", "Puntuación de hoy"), about)
+    columns = {score: f"max by (agent) ({queries.live(metrics.AGENT_SCORE)})"}
+    columns |= {head_of(kpi): queries.of_agent(kpi) for kpi in _of_agents() if kpi.unit != "money"}
+    head = Head(Text("Ranking of agents", "Clasificación de agentes"), about)
+    return panels.rows(head, language, columns, {"agent": _AGENT}, highest=score)
 
 
 def money_by_agent(language: Language) -> Any:
@@ -149,3 +211,30 @@ def volume(language: Language) -> list[Any]:
         lines[ref] = (f"sum(max by (queue, channel, event) ({of_boards}))", words[ref].to(language))
     shares = {"value": (queries.total(entered, "channel"), "{{channel}}")}
     return [graph(by_channel, language, shares, stacked=True), graph(of_hour, language, lines)]
+
+
+def by_level(language: Language) -> Any:
+    """Return the share of the resolutions that each level of attention made."""
+    query = f"max by (level) ({queries.live(metrics.LEVEL_SHARE)})"
+    legend = Text("level {{level}}", "nivel {{level}}").to(language)
+    kpi = BY_ID["level_share"]
+    head = Head(Text(f"{kpi.name}, today", f"{kpi.name_es}, hoy"), definition(kpi), units.PercentUnit)
+    return graph(head, language, {"value": (query, legend)}, stacked=True)
+
+
+def elsewhere(language: Language) -> Any:
+    """Return where to find volume by what is no label of Prometheus."""
+    links = " · ".join(
+        f"[{title.to(language)}](${{board:raw}}/api/v1/kpis?window=today&by={by})" for by, title in _ELSEWHERE.items()
+    )
+    about = Text(
+        "Prometheus has figures by queue and channel only: each further label would multiply the series of every KPI. "
+        "The board answers for the others (as CSV with `&format=csv`), of today:",
+        "Prometheus tiene las cifras solo por cola y canal: cada etiqueta más multiplicaría las series de cada KPI. "
+        "El board responde por las demás (como CSV con `&format=csv`), de hoy:",
+    )
+    return panels.words(
+        Text("By platform, priority, customer type or language", "Por plataforma, prioridad, tipo de cliente o idioma"),
+        Text(f"{about.en} {links}", f"{about.es} {links}"),
+        language,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from grafana_foundation_sdk.builders import common, dashboard, heatmap, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, heatmap, prometheus, stat, table, text, timeseries
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import (
@@ -20,9 +20,10 @@ from grafana_foundation_sdk.models.dashboard import (
     MatcherConfig,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.text import TextMode
 
 from grafana import queries
-from grafana.words import ACTION, AS_WANTED, ATTENTION, Language, Text, definition, name
+from grafana.words import ACTION, AS_WANTED, ATTENTION, TARGET, Language, Text, definition, name
 from streams.board import metrics
 from streams.kpis.registry import Kpi
 
@@ -33,9 +34,11 @@ QUEUE: Final = "{{queue}} · {{channel}}"
 CURRENCY: Final = f"{{{{{metrics.CURRENCY}}}}}"
 _UNITS: Final = {"ratio": units.PercentUnit, "s": units.Seconds, "count": units.Short, "money": "currency:¤"}
 """The sign ¤ is an amount of whichever currency the legend names."""
-_COLOURS: Final = {"unbounded": "text", "as_wanted": "green", "attention": "orange", "action": "red"}
+_COLOURS: Final = {"target": "blue", "unbounded": "text", "as_wanted": "green", "attention": "orange", "action": "red"}
 _LEVELS: Final = {"as_wanted": AS_WANTED, "attention": ATTENTION, "action": ACTION}
 _NOTHING: Final = "--"
+_AIMED_AT: Final = "service_level"
+"""The KPI of which queues have a target."""
 _TALL, _LOW = 8, 4
 
 
@@ -86,8 +89,8 @@ def graph(
     panel.tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI))
     if stacked:
         panel.stacking(common.StackingConfig().mode(kinds.StackingMode.NORMAL).group("A"))
-    for ref, (expression, text) in lines.items():
-        panel.with_target(_query(ref, expression, text))
+    for ref, (expression, legend_) in lines.items():
+        panel.with_target(_query(ref, expression, legend_))
     for ref in bounds:
         dashed = DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [10, 10]})
         unseen = DynamicConfigValue("custom.hideFrom", {"legend": True, "tooltip": False, "viz": False})
@@ -96,13 +99,16 @@ def graph(
 
 
 def kpi_graph(kpi: Kpi, language: Language) -> timeseries.Panel:
-    """Return a graph of a KPI by queue, with the bounds of its queues."""
+    """Return a graph of a KPI by queue, with the bounds of its queues, and their target."""
     legend = f"{QUEUE} · {CURRENCY}" if kpi.unit == "money" else QUEUE
     lines = {"value": (queries.of_queue(kpi), legend)}
     bounds = ("attention", "action") if queries.may_have_bounds(kpi) else ()
     lines |= {
         level: (queries.bound(kpi.id, level), f"{QUEUE}: {_LEVELS[level].to(language)}") for level in bounds
     }  # fmt: skip
+    if kpi.id == _AIMED_AT:
+        bounds = ("target", *bounds)
+        lines["target"] = (queries.by_queue(metrics.TARGET), f"{QUEUE}: {TARGET.to(language)}")
     return graph(head_of(kpi), language, lines, bounds=bounds)
 
 
@@ -112,8 +118,8 @@ def number(head: Head, language: Language, lines: Lines) -> stat.Panel:
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     panel.graph_mode(kinds.BigValueGraphMode.AREA).color_mode(kinds.BigValueColorMode.VALUE)
     panel.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("text"))
-    for ref, (expression, text) in lines.items():
-        query = _query(ref, expression, text)
+    for ref, (expression, legend) in lines.items():
+        query = _query(ref, expression, legend)
         if ref in _COLOURS:
             # Of now alone: over time one figure would be in several colours.
             panel.with_override(_of(ref), [_colour(ref)])
@@ -143,19 +149,35 @@ def kpi_levels(kpi: Kpi, language: Language, value: str | None = None) -> stat.P
     return number(head_of(kpi), language, lines).text_mode(kinds.BigValueTextMode.VALUE_AND_NAME)
 
 
-def rows(head: Head, language: Language, columns: Mapping[Head, str], keys: Mapping[str, Text]) -> table.Panel:
-    """Return a table: by column a query of now, and one row for each combination of the ``keys`` (labels)."""
+def rows(
+    head: Head,
+    language: Language,
+    columns: Mapping[Head, str],
+    keys: Mapping[str, Text],
+    *,
+    highest: Head | None = None,
+) -> table.Panel:
+    """Return a table: by column a query of now, and one row for each combination of the ``keys`` (labels), the ``highest`` of a column first."""
     panel: table.Panel = _base(table.Panel(), head, language).span(24).height(_TALL)
-    names = {label: text.to(language) for label, text in keys.items()}
+    names = {label: title.to(language) for label, title in keys.items()}
     for number_, (column, expression) in enumerate(columns.items()):
         ref = f"c{number_}"
         panel.with_target(_query(ref, expression).instant().format(PromQueryFormat.TABLE))
-        names[f"Value #{ref}"] = column.title.to(language)
-        panel.override_by_name(names[f"Value #{ref}"], [DynamicConfigValue("unit", column.unit)])
+        # Grafana names the values of the only query without it.
+        names[f"Value #{ref}" if len(columns) > 1 else "Value"] = column.title.to(language)
+        panel.override_by_name(column.title.to(language), [DynamicConfigValue("unit", column.unit)])
+    if highest is not None:
+        panel.sort_by([common.TableSortByFieldState().display_name(highest.title.to(language)).desc(True)])
     order = {label: place for place, label in enumerate(names)}
     panel.with_transformation(DataTransformerConfig("merge", options={}))
     options = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": names}
     return panel.with_transformation(DataTransformerConfig("organize", options=options))
+
+
+def words(title: Text, content: Text, language: Language) -> text.Panel:
+    """Return a text (Markdown)."""
+    panel = text.Panel().title(title.to(language)).content(content.to(language)).mode(TextMode.MARKDOWN)
+    return panel.span(24).height(_LOW)
 
 
 def linked(panel: table.Panel, column: str, title: str, url: str) -> table.Panel:

@@ -28,6 +28,7 @@ class Text(NamedTuple):
 FOLDERS: Final = Text("Contact center", "Centro de contacto")
 ATTENTION: Final = Text("attention", "atención")
 ACTION: Final = Text("action", "actuar")
+TARGET: Final = Text("target", "objetivo")
 AS_WANTED: Final = Text("as wanted", "en objetivo")
 _LEFT_OUT: Final = Text("Left out", "Sin contar")
 _CREDITED: Final = Text("Credited", "Imputación")

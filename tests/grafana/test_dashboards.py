@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
@@ -15,12 +16,21 @@ from click.testing import CliRunner
 from grafana import __main__ as command
 from grafana.subjects import SUBJECTS, kpis_of
 from streams.board import metrics
+from streams.board.exporter import Exporter
+from streams.board.parameters import asked
+from streams.kpis.registry import BY
+from tests.board.rig import NOW, view_of
 from tests.harness.panels import FILES, panels, queries, with_values
 
 ROOT = Path(__file__).parents[2]
 UIDS = [path.stem for path in FILES]
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+
+def figures(path: Path) -> list[dict[str, Any]]:
+    """Return the panels of a file that show figures."""
+    return [panel for panel in panels(path) if panel["type"] not in {"row", "text"}]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -64,21 +74,23 @@ def test_both_languages_have_the_same_dashboards_and_panels():
     for uid, made in english.items():
         here, there = made["panels"], spanish[uid]["panels"]
         assert [queries(panel) for panel in here] == [queries(panel) for panel in there]
+        told = {"row": (), "text": ("options",)}
         assert all(
-            a.get("description") != b.get("description") for a, b in zip(here, there, strict=True) if a["type"] != "row"
+            a[key] != b[key] for a, b in zip(here, there, strict=True) for key in told.get(a["type"], ("description",))
         )
 
 
 @each_file
 def test_every_panel_says_what_it_shows_in_which_unit(path):
     """Its definition is its description, and nothing to show is `--`."""
-    found = [panel for panel in panels(path) if panel["type"] != "row"]
+    found = figures(path)
     assert found
     for panel in found:
         assert panel["title"]
         assert panel["description"]
         assert panel["fieldConfig"]["defaults"]["unit"]
         assert panel["fieldConfig"]["defaults"]["noValue"] == "--"
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
     ids = [panel["id"] for panel in panels(path)]
     assert len(ids) == len(set(ids))
     assert 0 not in ids
@@ -89,8 +101,35 @@ def test_every_exported_kpi_has_a_panel_with_its_definition():
     english = [panel for path in FILES if path.parent.name == "en" for panel in panels(path)]
     for kpi in metrics.exported():
         series = metrics.name_of(kpi.id, kpi.unit)
-        shown = [panel for panel in english if any(re.search(rf"\b{series}\{{", query) for query in queries(panel))]
+        shown = [
+            panel
+            for panel in english
+            if "description" in panel and any(re.search(rf"\b{series}\{{", query) for query in queries(panel))
+        ]
         assert any(kpi.formula in panel["description"] for panel in shown), kpi.id
+
+
+def test_every_series_of_the_board_is_on_a_dashboard():
+    """But parts of quotients; what agents have is asked for by agent; when not to alarm is of the rules, and readiness of who starts boards."""
+    shown = " ".join(query for path in FILES for panel in panels(path) for query in queries(panel))
+    families = {family.name for family in Exporter(view_of([]), agents=True).collect()}
+    rest = {metrics.UP, metrics.MINIMUM}
+    rest |= {name for name in families if re.search(r"_(numerator|denominator|by_agent)\b", name)}
+    lacking = {name for name in families - rest if not re.search(rf"\b{name}(_total|_bucket)?\b", shown)}
+    assert lacking == set()
+
+
+def test_the_links_to_the_api_are_questions_that_it_answers():
+    """For what Prometheus has no labels for; the board's address is asked for above."""
+    linked = [path for path in FILES if path.stem.startswith("contact-center-channels")]
+    for path in linked:
+        (text,) = (panel["options"]["content"] for panel in panels(path) if panel["type"] == "text")
+        found = re.findall(r"\]\(\$\{board:raw\}/api/v1/kpis\?([^)]+)\)", text)
+        by = [asked(parse_qs(query), NOW, lambda _: "UTC").by for query in found]
+        assert {"platform", "priority", "customer_type", "language"} <= set(by) <= set(BY)
+        variables = {variable["name"]: variable for variable in read(path)["templating"]["list"]}
+        assert variables["board"]["query"] == "http://127.0.0.1:8080"
+    assert len(linked) == 2
 
 
 def test_a_subject_takes_what_the_registry_has_and_not_what_it_lacks():

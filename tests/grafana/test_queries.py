@@ -110,7 +110,8 @@ def test_money_is_told_by_currency(promtool, tmp_path):
         assert "{{currency}}" in shown["targets"][0]["legendFormat"]
         assert shown["fieldConfig"]["defaults"]["unit"] == "currency:¤"
     assert total["options"]["textMode"] == "value_and_name"
-    assert by_agent["transformations"][-1]["options"]["renameByName"]["currency"] == "Currency"
+    names = by_agent["transformations"][-1]["options"]["renameByName"]
+    assert names == {"agent": "Agent", "currency": "Currency", "Value": "Sales amount"}
     assert [target["refId"] for target in by_queue["targets"]] == ["value"]
 
 

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 
@@ -49,7 +50,8 @@ Sent = tuple[bytes, bytes]
 
 def alarms() -> str:
     """Return settings in which every KPI that can be better or worse alarms soon; abandonment has its usual bounds."""
-    text = "[board]\nagents_in_metrics = true\n"
+    zone = "UTC" if datetime.now(UTC).hour in range(1, 23) else "Etc/GMT-12"
+    text = f'time_zone = "{zone}"\n[board]\nagents_in_metrics = true\n'  # a zone in which today neither began just now nor ends soon
     for kpi in KPIS:
         if kpi.better is None or kpi.unit == "money" or kpi.id == "abandonment_rate":
             continue
