@@ -1,13 +1,22 @@
-"""Business hours: how much of a stretch of time a queue was open, by its calendar and the clocks of its zone."""
+"""Business hours: how much of a stretch of time a queue was open, by its calendar and the clocks of its zone.
+
+It is open whenever the clocks show a time within the hours. So of a night on which they go forward the part that they skip is no time
+at all, and of one on which they go back an hour that they show twice counts twice.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 SECOND = 1_000_000
+_DAY: Final = 86_400
+_EPOCH: Final = date(1970, 1, 1)
 Hours = tuple[tuple[int, int], ...]
 """Stretches of a day in minutes since midnight, in order, none touching another."""
 
@@ -24,9 +33,10 @@ class BusinessHours:
 
     def __init__(self, calendar: Calendar, zone: str) -> None:
         self._week = calendar.week
-        self._holidays = frozenset(map(date.fromisoformat, calendar.holidays))
+        self._holidays = {(date.fromisoformat(day) - _EPOCH).days for day in calendar.holidays}
         self._zone = ZoneInfo(zone)
-        self._days: dict[date, list[tuple[int, int]]] = {}
+        self._days: dict[int, list[tuple[int, int]]] = {}
+        """When it is open, of each day of UTC since 1970."""
 
     def between(self, start: int, end: int) -> int:
         """Return the open time from ``start`` to ``end``, all in microseconds.
@@ -36,26 +46,38 @@ class BusinessHours:
         >>> hours.between(16 * 3600 * SECOND, (24 + 10) * 3600 * SECOND) // (3600 * SECOND)  # a Thursday and a Friday
         2
         """
-        day, last = self._date(start), self._date(end)
         total = 0
-        while day <= last:
+        for day in range(start // (_DAY * SECOND), end // (_DAY * SECOND) + 1):
             for opens, closes in self._open(day):
                 total += max(0, min(end, closes) - max(start, opens))
-            day += timedelta(days=1)
         return total
 
-    def _date(self, time: int) -> date:
-        return datetime.fromtimestamp(time // SECOND, UTC).astimezone(self._zone).date()
-
-    def _open(self, day: date) -> list[tuple[int, int]]:
+    def _open(self, day: int) -> list[tuple[int, int]]:
         known = self._days.get(day)
         if known is None:
-            hours = () if day in self._holidays else self._week[day.weekday()]
-            known = self._days[day] = [(self._at(day, begin), self._at(day, end)) for begin, end in hours]
+            known = self._days[day] = [
+                stretch for even in self._even(day * _DAY, (day + 1) * _DAY) for stretch in self._within(*even)
+            ]
         return known
 
-    def _at(self, day: date, minute: int) -> int:
-        """Return the microseconds at which the clocks show a minute of a day; one skipped by the clocks is when they go forward."""
-        after, rest = divmod(minute, 1440)
-        local = datetime(day.year, day.month, day.day, rest // 60, rest % 60, tzinfo=self._zone) + timedelta(days=after)
-        return round(local.timestamp()) * SECOND
+    def _even(self, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the stretches of a day in which the clocks go evenly, and by how much they are ahead of UTC, all in seconds."""
+        before, after = self._ahead(begin), self._ahead(end)
+        change = end
+        if before != after:
+            change = begin + bisect_left(range(begin, end), 1, key=lambda time: self._ahead(time) == after)
+            yield change, end, after
+        yield begin, change, before
+
+    def _within(self, begin: int, end: int, ahead: int) -> Iterator[tuple[int, int]]:
+        """Yield when it is open between two seconds: whenever the clocks, so much ahead of UTC, show a time within the hours."""
+        for day in range((begin + ahead) // _DAY, (end - 1 + ahead) // _DAY + 1):
+            midnight = day * _DAY - ahead
+            for opens, closes in () if day in self._holidays else self._week[(day + _EPOCH.weekday()) % 7]:
+                first, last = max(begin, midnight + 60 * opens), min(end, midnight + 60 * closes)
+                if first < last:
+                    yield first * SECOND, last * SECOND
+
+    def _ahead(self, time: int) -> int:
+        ahead = datetime.fromtimestamp(time, self._zone).utcoffset()
+        return 0 if ahead is None else round(ahead.total_seconds())
