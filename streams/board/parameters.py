@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, cast
 
 from streams.engine.policy import DAY, HOUR, INTERVAL
-from streams.kpis.evolution import MAIN, UNITS, Periods, Unit, last_complete, periods
+from streams.kpis.evolution import MAIN, UNITS, Periods, Unit, last_complete, periods, so_far
 from streams.kpis.registry import BY, BY_ID, SLIDING_BY
 from streams.kpis.times import TimeError, moment
 from streams.kpis.windows import SLIDING_WINDOWS, WINDOWS, window
@@ -113,7 +113,9 @@ def evolution_asked(
     queue = _name(one, "queue")
     zone = zone_of(queue)
     unit = cast("Unit", _choice(one, "period", UNITS, "month"))
-    found = periods(unit, _time(one, "at", zone), zone) if "at" in one else last_complete(unit, now_us, zone)
+    found = last_complete(unit, now_us, zone)
+    if "at" in one:
+        found = so_far(periods(unit, _time(one, "at", zone), zone), now_us, zone)
     by = _choice(one, "by", BY, "") if "by" in one else None
     kpis = tuple(one["kpi"].split(",")) if "kpi" in one else MAIN
     for kpi in kpis:

@@ -5,9 +5,12 @@
     month   the month before      the same month of the year before
     year    the year before       (the same)
 
+A period that goes on is taken as far as whole days of it have passed (on its first day, whole quarters of an hour), and compared with the same
+stretch of the earlier ones, by days and the clock (`so_far`). Amounts in several currencies are compared each by itself.
+
 Each comparison has the difference and its 95 % interval (noise.py); a difference whose interval has 0 in it is within noise. Where panes do not say how much
 single contacts differ, about a hundred pieces of each period do, or its days where no more is kept: of means of talk, handling and scores, of agents' time and of sales. There is none where
-fewer than five pieces have anything in them (a day of a year ago is one piece), of costs (nobody draws them by lot), and of amounts in several currencies.
+fewer than five pieces have anything in them (a day of a year ago is one piece), and of costs (nobody draws them by lot).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal, NamedTuple, get_args
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.fields import rfc3339
 from schemas.rows import Figure, Row
@@ -71,6 +74,8 @@ class Evolution(Struct, frozen=True):
     value: str | None
     start: str
     end: str
+    complete: bool
+    """False of a period that goes on: ``end`` is how far it is taken, and the earlier ones are taken as far."""
     figure: Figure
     previous: Compared
     year_before: Compared | None
@@ -82,11 +87,13 @@ class Periods(NamedTuple):
     now: Span
     previous: Span
     year_before: Span | None
+    complete: bool = True
+    """False when they are cut to what has passed of the period."""
 
     @property
     def begin(self) -> int:
         """The start of the first of them."""
-        return min(span[0] for span in self if span is not None)
+        return min(span[0] for span in (self.now, self.previous, self.year_before) if span is not None)
 
 
 class _Known(NamedTuple):
@@ -94,6 +101,11 @@ class _Known(NamedTuple):
 
     span: Span
     samples: dict[Group, _Sample]
+
+    def only(self, kpi: Kpi, group: Group, currency: str) -> _Known:
+        """Return a row's sample alone, with a KPI's amount in one currency."""
+        own = self.samples.get(group)
+        return self._replace(samples={} if own is None else {group: own.only(kpi, currency)})
 
 
 class _Sample:
@@ -117,6 +129,17 @@ class _Sample:
     def figure(self, kpi: Kpi) -> Figure:
         """Return the value of a KPI, with its parts."""
         return self.row.kpis[kpi.id]
+
+    def only(self, kpi: Kpi, currency: str) -> _Sample:
+        """Return the same with a KPI's amount in one currency: of a sum without any it is 0, of a mean nothing."""
+        figure = self.figure(kpi)
+        text = (figure.amounts or {}).get(currency)
+        amount = float(text) if text is not None else None if kpi.denominator else 0.0
+        top = None if amount is None else amount * (1 if figure.denominator is None else figure.denominator)
+        alone = Figure(
+            amount, top, figure.denominator, currency, figure.status, None if text is None else {currency: text}
+        )
+        return _Sample(structs.replace(self.row, kpis={**self.row.kpis, kpi.id: alone}), self._pieces)
 
     def parts(self, kpi: Kpi) -> tuple[float, float]:
         """Return numerator and denominator of a KPI."""
@@ -151,7 +174,7 @@ class _Sample:
 def periods(unit: Unit, time_us: int, zone: str) -> Periods:
     """Return the period of a zone's calendar that a time is in, and those it is compared with.
 
-    >>> now, previous, _ = periods("month", 1_772_452_800 * SECOND, "Europe/Madrid")  # 2026-03-02
+    >>> now, previous, *_ = periods("month", 1_772_452_800 * SECOND, "Europe/Madrid")  # 2026-03-02
     >>> rfc3339(now[0]), rfc3339(now[1]), rfc3339(previous[0])
     ('2026-02-28T23:00:00Z', '2026-03-31T22:00:00Z', '2026-01-31T23:00:00Z')
     """
@@ -166,6 +189,36 @@ def periods(unit: Unit, time_us: int, zone: str) -> Periods:
         return Periods(span(first), span(previous), None)
     year_before = first - _YEAR_OF_WEEKS if unit in {"day", "week"} else first.replace(year=first.year - 1)
     return Periods(span(first), span(previous), span(year_before))
+
+
+def so_far(of: Periods, until_us: int, zone: str) -> Periods:
+    """Return the periods cut to the part that has passed, as far as it has when nobody knows what came after ``until_us``.
+
+    >>> march = periods("month", 1_773_100_800 * SECOND, "Europe/Madrid")
+    >>> now, previous, *_ = so_far(march, 1_773_133_200 * SECOND, "Europe/Madrid")  # 2026-03-10, ten o'clock
+    >>> rfc3339(now[1]), rfc3339(previous[1])
+    ('2026-03-09T23:00:00Z', '2026-02-09T23:00:00Z')
+    """
+    begin, end = of.now
+    if not begin < until_us < end:
+        return of
+    days = Days(zone)
+    midnight, _ = days.around(until_us)
+    until = midnight if midnight > begin else max(begin + INTERVAL, until_us // INTERVAL * INTERVAL)
+
+    def clock(time: int) -> datetime:
+        return datetime.fromtimestamp(time // SECOND, UTC).astimezone(days.zone)
+
+    passed, of_day = clock(until).date() - clock(begin).date(), clock(until).time()
+
+    def cut(span: Span) -> Span:
+        day = clock(span[0]).date() + passed
+        last = round(datetime.combine(day, of_day, days.zone).timestamp()) * SECOND
+        return span[0], min(span[1], last)
+
+    return Periods(
+        (begin, until), cut(of.previous), None if of.year_before is None else cut(of.year_before), complete=False
+    )
 
 
 def last_complete(unit: Unit, time_us: int, zone: str) -> Periods:
@@ -192,14 +245,30 @@ def evolution(figures: Figures, query: Query, of: Periods, kpis: Collection[str]
             row.value,
             row.start,
             row.end,
+            of.complete,
             sample.figure(kpi),
-            _compared(kpi, group, sample, previous),
-            None if year_before is None else _compared(kpi, group, sample, year_before),
+            _compared(kpi, group, sample, before),
+            None if year_ago is None else _compared(kpi, group, sample, year_ago),
         )
-        for group, sample in now.samples.items()
-        for row in (sample.row,)
+        for group, whole in now.samples.items()
+        for row in (whole.row,)
         for kpi in _wanted(kpis, row)
+        for sample, before, year_ago in _each_currency(kpi, group, whole, previous, year_before)
     ]
+
+
+def _each_currency(
+    kpi: Kpi, group: Group, sample: _Sample, previous: _Known, year_before: _Known | None
+) -> Iterator[tuple[_Sample, _Known, _Known | None]]:
+    """Yield the samples to compare: as they are, or of amounts in several currencies those of each."""
+    earlier = [then.samples[group] for then in (previous, year_before) if then is not None and group in then.samples]
+    names = {name for one in (sample, *earlier) for name in one.figure(kpi).amounts or {}}
+    if len(names) < 2:
+        yield sample, previous, year_before
+        return
+    for name in sorted(names):
+        year_ago = None if year_before is None else year_before.only(kpi, group, name)
+        yield sample.only(kpi, name), previous.only(kpi, group, name), year_ago
 
 
 def _wanted(kpis: Collection[str], row: Row) -> Iterable[Kpi]:

@@ -15,7 +15,19 @@ from rich.text import Text
 
 from schemas.fields import rfc3339
 from schemas.rows import Figure
-from streams.kpis.evolution import MAIN, UNITS, Compared, Evolution, Periods, Unit, evolution, last_complete, periods
+from streams.engine.policy import Days
+from streams.kpis.evolution import (
+    MAIN,
+    UNITS,
+    Compared,
+    Evolution,
+    Periods,
+    Unit,
+    evolution,
+    last_complete,
+    periods,
+    so_far,
+)
 from streams.kpis.figures import Query
 from streams.kpis.outputs import as_json, safe
 from streams.kpis.registry import BY, BY_ID
@@ -27,7 +39,7 @@ from streams.replay.outputs import cell, difference, local, show_whole
 from streams.settings import Settings
 
 _COLUMNS: Final = (
-    "kpi", "unit", "channel", "queue", "breakdown", "value", "start", "end", "figure", "sample", "compared_with", "its_start", "its_end",
+    "kpi", "unit", "channel", "queue", "breakdown", "value", "start", "end", "complete", "figure", "sample", "compared_with", "its_start", "its_end",
     "its_figure", "its_sample", "difference", "low", "high", "within_noise",
 )  # fmt: skip
 
@@ -48,7 +60,9 @@ def command(
     """Compare KPIs with the period before and with the same one a year before, and tell what is more than noise.
 
     Differences come with their 95 % interval; one that has 0 in it is within noise. Days and weeks are compared with those 52 weeks
-    before. The last complete period is that before the last event of files, before now for the topic.
+    before. The last complete period is that before the last event of files, before now for the topic. One that goes on is taken as far as
+    whole days of it have passed (of files, up to the day of their last event), and compared with as many days of the earlier ones.
+    Amounts in several currencies are compared each by itself.
 
     Example: centralita evolution 2025.ndjson.gz 2026.ndjson.gz --period month --at 2026-03-01 --by queue
 
@@ -63,6 +77,8 @@ def command(
         wanted = wanted._replace(start=rfc3339(of.begin), end=rfc3339(of.now[1]))
     with counting(settings, wanted, zone) as counted:
         of = of or last_complete(unit, counted.watermark, zone)
+        known = Days(zone).around(counted.watermark)[1] if wanted.files else time.time_ns() // 1_000
+        of = so_far(of, known, zone)
         query = Query(0, 0, "all", wanted.by, wanted.channel, wanted.queue)
         found = evolution(counted.figures, query, of, chosen)
         if form == "table":
@@ -94,7 +110,7 @@ def _asked(unit: Unit, at: str | None, zone: str, *, of_topic: bool) -> Periods 
 def show(found: Sequence[Evolution], of: Periods, by: str | None, zone: str) -> None:
     """Print a table; times are of ``zone``, ``*`` marks what is more than noise."""
     table = Table(
-        title=" to ".join(local(rfc3339(end), zone) for end in of.now),
+        title=" to ".join(local(rfc3339(end), zone) for end in of.now) + ("" if of.complete else _SO_FAR),
         box=box.SIMPLE_HEAD,
         title_justify="left",
         show_edge=False,
@@ -106,7 +122,8 @@ def show(found: Sequence[Evolution], of: Periods, by: str | None, zone: str) -> 
         table.add_column(name, justify="right", no_wrap=True)
     for one in found:
         who = [one.queue if by == "queue" else one.channel if by == "channel" else one.value] if by else []
-        cells = [*(name or "(all)" for name in who), BY_ID[one.kpi].name, cell(one.figure)]
+        name = BY_ID[one.kpi].name if one.figure.amounts is None else f"{BY_ID[one.kpi].name}, {one.figure.unit}"
+        cells = [*(place or "(all)" for place in who), name, cell(one.figure)]
         for compared in (one.previous, one.year_before):
             cells += [] if compared is None else _cells(compared)
         table.add_row(*map(Text, cells))
@@ -114,6 +131,9 @@ def show(found: Sequence[Evolution], of: Periods, by: str | None, zone: str) -> 
     click.echo(
         "* more than noise: 0 is not in the 95 % interval of the change; no interval: too little is kept to tell. -- has no value."
     )
+
+
+_SO_FAR: Final = ", as far as it has passed; the earlier periods up to the same day and time"
 
 
 def _cells(compared: Compared) -> list[str]:
@@ -146,7 +166,17 @@ def write(file: IO[bytes], form: str, found: Sequence[Evolution]) -> None:
 
 
 def _lines(one: Evolution) -> Iterator[list[object]]:
-    place = [one.kpi, one.figure.unit, one.channel, one.queue, one.breakdown, one.value, one.start, one.end]
+    place = [
+        one.kpi,
+        one.figure.unit,
+        one.channel,
+        one.queue,
+        one.breakdown,
+        one.value,
+        one.start,
+        one.end,
+        one.complete,
+    ]
     for name, compared in (("previous", one.previous), ("year_before", one.year_before)):
         if compared is not None:
             then = compared.figure or Figure(None, None, None, one.figure.unit, "unavailable")

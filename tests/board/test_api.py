@@ -13,12 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.calls import CallQueued
 from schemas.events import encode
+from schemas.fields import rfc3339
 from streams.board.parameters import asked
-from streams.engine.policy import Policy, QueuePolicy
+from streams.engine.policy import DAY, MINUTE, Policy, QueuePolicy
 from streams.errors import InputError
 from streams.kpis import outputs
 from streams.kpis.registry import KPIS
-from tests.board.rig import view_of
+from tests.board.rig import NOW, view_of
 from tests.harness.traffic import START
 
 WINDOWED = (
@@ -373,13 +374,16 @@ async def test_before_a_worker_has_counted_nothing_looks_like_a_zero(serve):
     assert not {"contact_center_entered", "contact_center_waiting", "contact_center_events"} & families
 
 
-async def test_an_evolution_is_that_of_the_rows(client):
-    """A day against the one before, of which nothing is known; and what is wrong is named."""
-    answer = await client.get(
-        "/api/v1/evolution", params={"period": "day", "at": "2026-03-02", "by": "queue", "kpi": "entered"}
-    )
+async def test_an_evolution_is_that_of_the_rows(client, view, monkeypatch):
+    """A day against the one before, of which nothing is known; while it goes on as far as it has passed; and what is wrong is named."""
+    question = {"period": "day", "at": "2026-03-02", "by": "queue", "kpi": "entered"}
+    *_, total = (await (await client.get("/api/v1/evolution", params=question)).json())["evolution"]
+    assert (total["complete"], total["end"]) == (False, rfc3339(NOW - 10 * MINUTE))
+    monkeypatch.setattr(view, "now_us", lambda: NOW + DAY)
+    answer = await client.get("/api/v1/evolution", params=question)
     assert answer.status == 200, await answer.text()
     *queues, total = (await answer.json())["evolution"]
+    assert (total["complete"], total["end"]) == (True, "2026-03-03T00:00:00Z")
     assert (total["queue"], total["figure"]["value"], total["previous"]["figure"]) == (None, 400, None)
     assert sum(one["figure"]["value"] for one in queues) == 400
     for wrong in (

@@ -21,7 +21,7 @@ from streams.engine.histogram import bucket
 from streams.engine.policy import EVERYTHING, SECOND, Policy, QueuePolicy
 from streams.errors import InputError
 from streams.kpis import noise
-from streams.kpis.evolution import UNITS, Evolution, Unit, evolution, last_complete, periods
+from streams.kpis.evolution import UNITS, Evolution, Unit, evolution, last_complete, periods, so_far
 from streams.kpis.figures import Figures, Query
 from tests.kpis.test_figures import after, read
 from tests.oracle.make import event
@@ -63,6 +63,10 @@ def test_a_time_is_in_its_period_and_after_the_last_complete_one(second: int, un
     now = periods(unit, time_us, zone).now
     assert now[0] <= time_us < now[1]
     assert last_complete(unit, time_us, zone).now[1] == now[0]
+
+
+Day = tuple[int, int, int]
+"""Month, day and hour."""
 
 
 def calls(month: int, year: int, counts: tuple[int, int], waits: float) -> list[Event]:
@@ -220,8 +224,8 @@ def test_scores_of_surveys_have_intervals():
     assert csat.previous.high == pytest.approx(difference + (halves[0] ** 2 + halves[1] ** 2) ** 0.5, abs=1e-3)
 
 
-def test_sales_in_two_currencies_have_no_difference():
-    """Where a queue sold for euros and then for dollars; and euros have a difference, with an interval when enough days had some."""
+def test_amounts_are_compared_in_each_currency():
+    """Of a queue that sold for euros and then for dollars too, never one with the other; with an interval when enough days had some."""
     days = [(2, day, 100 + day) for day in range(1, 9)] + [(3, day, 120 - day) for day in range(1, 9)]
     sold = [
         SaleClosed(id=f"{currency}{month}{day}", time=local(2026, month, day, 9) / SECOND, contact_id=f"{of}{month}", amount=Decimal(amount), currency=currency)
@@ -235,6 +239,49 @@ def test_sales_in_two_currencies_have_no_difference():
     ]
     told = read(POLICY, [in_order([*entered, *sold])])
     of = periods("month", local(2026, 3, 15), "Europe/Madrid")
-    found = {one.queue: one.previous for one in evolution(told, Query(0, 0, by="queue"), of, ["sales_amount"])}
-    assert (found["euros"].difference, found["euros"].noise) == (88, True)
-    assert (found["dollars"].difference, found["dollars"].low) == (None, None)
+    compared = evolution(told, Query(0, 0, by="queue"), of, ["sales_amount"])
+    found = {
+        (one.queue, one.figure.unit): (one.figure.value, one.previous.difference, one.previous.noise)
+        for one in compared
+    }
+    assert found == {
+        ("euros", "EUR"): (924, 88, True), ("dollars", "EUR"): (0, -836, False), ("dollars", "USD"): (924, 924, False),
+        (None, "EUR"): (924, -748, True), (None, "USD"): (924, 924, False),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("unit", "until", "ends"),
+    [
+        ("month", (3, 10, 9), ((3, 10, 0), (2, 10, 0), (3, 10, 0))),
+        ("month", (3, 31, 9), ((3, 31, 0), (3, 1, 0), (3, 31, 0))),
+        ("month", (3, 1, 9), ((3, 1, 9), (2, 1, 9), (3, 1, 9))),
+        ("day", (3, 29, 12), ((3, 29, 12), (3, 28, 12), (3, 30, 12))),
+        ("week", (3, 12, 9), ((3, 12, 0), (3, 5, 0), (3, 13, 0))),
+    ],
+)
+def test_a_period_that_goes_on_is_cut_and_the_earlier_ones_with_it(unit: Unit, until: Day, ends: tuple[Day, ...]):
+    """At midnight, on the first day at a quarter of an hour of the clock, though it has been changed; and where a month is over at its end."""
+    zone, time = "Europe/Madrid", local(2026, *until)
+    whole = periods(unit, time - 1, zone)
+    cut = so_far(whole, time + 60 * SECOND, zone)
+    spans = (cut.now, cut.previous, cut.year_before)
+    assert [span and span[1] for span in spans] == [
+        local(year, *end) for year, end in zip((2026, 2026, 2025), ends, strict=True)
+    ]
+    assert (whole.complete, cut.complete, so_far(whole, whole.now[1], zone)) == (True, False, whole)
+
+
+def test_a_month_that_goes_on_with_as_many_calls_a_day_has_not_changed():
+    """Ten a day in all of February, and up to the tenth of March, which is not over."""
+    events = [
+        event("queued", after(local(2026, month, day, 9)) + number, f"{month}-{day}-{number}", queue="sales")
+        for month, days in ((2, 28), (3, 10))
+        for day in range(1, days + 1)
+        for number in range(10)
+    ]
+    told = read(POLICY, [events])
+    of = so_far(periods("month", local(2026, 3, 10, 10), "Europe/Madrid"), local(2026, 3, 10, 10), "Europe/Madrid")
+    (entered,) = evolution(told, Query(0, 0), of, ["entered"])
+    assert (entered.figure.value, entered.previous.difference, entered.previous.noise) == (90, 0, True)
+    assert (entered.complete, entered.end) == (False, rfc3339(local(2026, 3, 10)))

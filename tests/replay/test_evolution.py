@@ -46,10 +46,15 @@ def test_a_month_against_the_one_before_and_the_year_before(files: list[Path]) -
         count["previous"]["figure"]["value"],
         count["year_before"]["figure"]["value"],
     ] == [60, 15, 20]
-    assert (count["start"], count["end"]) == ("2026-02-28T23:00:00Z", "2026-03-31T22:00:00Z")
+    assert (count["start"], count["end"], count["complete"]) == ("2026-02-28T23:00:00Z", "2026-03-20T23:00:00Z", False)
+    assert [count[name]["end"] for name in ("previous", "year_before")] == [
+        "2026-02-20T23:00:00Z",
+        "2025-03-20T23:00:00Z",
+    ]
     assert (rate["previous"]["noise"], rate["year_before"]["noise"]) == (False, False)
     shown = run(files, "--at", "2026-03-10", "--by", "queue")
     assert "sales" in shown.output
+    assert "as far as it has passed" in shown.output
     assert "* more than noise" in shown.output
 
 
