@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Struct, structs
 
 from schemas.rows import Figure, Row
-from streams.kpis.registry import KPIS
+from streams.kpis.registry import KPIS, Kpi
+from streams.kpis.statuses import OWN
 
 PIECE: Final = 500
 """Rows in a piece: about 2 MB of JSON, 5 ms of work."""
 _PLACE: Final = ("start", "end", "channel", "queue", "breakdown", "value")
 _PARTS: Final = ("kpi", "unit", "figure", "numerator", "denominator", "status")
-_OWN_STATUS: Final = tuple(kpi.id for kpi in KPIS if kpi.follows_customers)
+_MONEY: Final = tuple(kpi.id for kpi in KPIS if kpi.amount is not None)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -39,13 +40,13 @@ def json_pieces(answer: Struct, rows: Sequence[Row]) -> Iterator[bytes]:
 
 
 def csv_pieces(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield rows as CSV with a column a KPI: its value, in the unit of the registry; empty is no value, or amounts of several currencies.
+    """Yield rows as CSV with a column a KPI: its value, in the unit of the registry, of money in ``currency``; empty is no value.
 
-    ``status`` is that of all KPIs but those that a returning customer can change, which have one of their own.
+    A row with amounts in several currencies is followed by one for each further currency, in which the other KPIs are empty. ``status`` is that of all KPIs but those that customers who come back or open tickets can change, which have one of their own.
     """
-    yield _lines([[*_PLACE, "status", *(f"{kpi}_status" for kpi in _OWN_STATUS), *(kpi.id for kpi in KPIS)]])
+    yield _lines([[*_PLACE, "currency", "status", *(f"{kpi}_status" for kpi in OWN), *(kpi.id for kpi in KPIS)]])
     for first in range(0, len(rows), PIECE):
-        yield _lines([_wide(row) for row in rows[first : first + PIECE]])
+        yield _lines([line for row in rows[first : first + PIECE] for line in _wide(row)])
 
 
 def long_pieces(rows: Sequence[Row]) -> Iterator[str]:
@@ -65,9 +66,22 @@ def _lines(lines: Sequence[Sequence[object]]) -> str:
     return out.getvalue()
 
 
-def _wide(row: Row) -> list[object]:
-    statuses = [row.kpis[kpi].status for kpi in (KPIS[0].id, *_OWN_STATUS)]
-    return [*_place(row), *statuses, *(row.kpis[kpi.id].value for kpi in KPIS)]
+def _wide(row: Row) -> Iterator[list[object]]:
+    statuses = [row.kpis[kpi].status for kpi in (KPIS[0].id, *OWN)]
+    names = sorted({name for kpi in _MONEY for name in row.kpis[kpi].amounts or {}})
+    first, others = (names[0] if names else None), names[1:]
+    values = [row.kpis[kpi.id].value if kpi.amount is None else _amount(row, kpi, first) for kpi in KPIS]
+    yield [*_place(row), first, *statuses, *values]
+    for name in others:
+        yield [*_place(row), name, *statuses, *(kpi.amount and _amount(row, kpi, name) for kpi in KPIS)]
+
+
+def _amount(row: Row, kpi: Kpi, currency: str | None) -> object:
+    """Return an amount in a currency: no value, or 0 of a sum, where there is none."""
+    figure = row.kpis[kpi.id]
+    if currency is None or not figure.amounts:
+        return figure.value
+    return figure.amounts.get(currency, None if kpi.denominator else 0)
 
 
 def _long(row: Row) -> Iterator[list[object]]:

@@ -78,6 +78,10 @@ _CHANGED_BY: Final = (
     (_UNRESOLVED, [kpi.id for kpi in KPIS if _is_of_resolutions(kpi)]),
 )
 """What of the tickets of a stretch is still to come, and the KPIs that it changes."""
+OWN: Final = tuple(
+    kpi.id for kpi in KPIS if kpi.follows_customers or any(kpi.id in changed for _, changed in _CHANGED_BY)
+)
+"""KPIs that may be provisional when others are final."""
 
 
 def _settled(partitions: Mapping[int, PartitionStatus], idle: Collection[int]) -> int | None:

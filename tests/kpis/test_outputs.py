@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.rows import Figure, Row
 from streams.kpis import outputs
 from streams.kpis.registry import KPIS
+from streams.kpis.statuses import OWN
 
 
 class Answer(Struct):
@@ -39,10 +40,24 @@ def read(pieces: Iterator[str]) -> list[dict[str, str]]:
 def test_a_row_of_csv_is_a_row_with_a_column_a_kpi() -> None:
     """Its place and statuses before; no value is an empty cell."""
     (line,) = read(outputs.csv_pieces([row(7)]))
-    assert len(line) == 6 + 1 + sum(kpi.follows_customers for kpi in KPIS) + len(KPIS)
+    assert len(line) == 7 + 1 + len(OWN) + len(KPIS)
     assert (line["queue"], line["entered"], line["service_level"]) == ("sales", "7", "0.75")
     assert (line["status"], line["first_contact_resolution_status"]) == ("open", "provisional")
     assert line["handle_time"] == line["value"] == ""
+
+
+def test_a_row_of_csv_is_followed_by_one_a_further_currency() -> None:
+    """Amounts are never added, and what is no money is there once."""
+    money = {
+        "sales_amount": Figure(None, None, None, "money", "final", {"EUR": "19.9", "USD": "5"}),
+        "cost_amount": Figure(10.0, 10.0, None, "EUR", "final", {"EUR": "10"}),
+        "cost_per_resolution": Figure(2.5, 10.0, 4, "EUR", "final", {"EUR": "2.5"}),
+    }
+    lines = read(outputs.csv_pieces([structs.replace(row(7), kpis=row(7).kpis | money)]))
+    names = ("queue", "currency", "entered", *money)
+    assert [[line[name] for name in names] for line in lines] == [
+        ["sales", "EUR", "7", "19.9", "10", "2.5"], ["sales", "USD", "", "5", "0", ""],
+    ]  # fmt: skip
 
 
 def test_long_csv_has_a_line_a_kpi_with_what_it_was_made_of() -> None:

@@ -136,7 +136,7 @@ def test_lines_that_are_no_events_are_told_and_the_rest_reported(file: Path, tmp
 @pytest.mark.parametrize(
     ("form", "columns"),
     [
-        ("csv", "status,first_contact_resolution_status,first_contact_resolution_1d_status,"),
+        ("csv", "currency,status,abandonment_rate_status,abandonment_rate_offered_status,"),
         ("csv-long", "kpi,unit,figure,"),
     ],
 )
