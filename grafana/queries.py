@@ -54,13 +54,18 @@ def may_have_bounds(kpi: Kpi) -> bool:
 
 def adds_up(kpi: Kpi) -> bool:
     """Tell whether a total over queues is made of their parts: not of percentiles, nor of the time of agents who serve several."""
-    return kpi.crediting != "CLIP" and ((kpi.denominator is None and not kpi.histograms) or metrics.has_parts(kpi))
+    has_parts = metrics.has_parts(kpi) or kpi.unit == "money"
+    return kpi.crediting != "CLIP" and ((kpi.denominator is None and not kpi.histograms) or has_parts)
 
 
 def total(kpi: Kpi, by: str = "") -> str:
     """Return a KPI over all chosen queues, or by channel."""
     labels = [label for label in (by, metrics.CURRENCY if kpi.unit == "money" else "") if label]
     together = f"sum by ({', '.join(labels)})" if labels else "sum"
+    if kpi.unit == "money" and kpi.amount and kpi.denominator is not None:
+        amount = by_queue(metrics.name_of(kpi.amount, kpi.unit), WINDOWED, _currency(kpi))
+        each = by_queue(metrics.part_names(kpi.id, kpi.unit)[1], WINDOWED)
+        return f"{together}({amount}) / on () group_left () (sum({each}) > 0)"
     if not metrics.has_parts(kpi):
         return f"{together}({of_queue(kpi)})"
     top, bottom = (by_queue(part, WINDOWED) for part in metrics.part_names(kpi.id, kpi.unit))

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from schemas.business import SaleClosed
+from schemas.business import CostAccrued, SaleClosed
 from schemas.calls import CallAnswered, CallQueued
 from schemas.events import encode
 from streams.board.exporter import Exporter
 from streams.board.exposition import braces, exposition
+from streams.board.parameters import asked
 from streams.board.view import View
 from streams.engine.policy import SECOND
 from tests.board.rig import NOW, view_of
@@ -55,10 +56,10 @@ def panels_of(uid: str, title: str) -> list[dict[str, Any]]:
 
 def check(promtool: str, folder: Path, series: Mapping[str, float], *expected: tuple[str, Iterable[str]]) -> None:
     """Let promtool check which samples (`{labels} value`) each query has, in any order, where these series are."""
-    asked = []
+    cases = []
     for query, samples in expected:
         found = [sample.rsplit(" ", 1) for sample in samples]
-        asked.append(
+        cases.append(
             {
                 "expr": with_values(query),
                 "exp_samples": [{"labels": labels, "value": float(value)} for labels, value in found],
@@ -66,7 +67,7 @@ def check(promtool: str, folder: Path, series: Mapping[str, float], *expected: t
         )
     given = [{"series": name, "values": f"{value!r}x1"} for name, value in series.items()]
     file = folder / "queries.yml"  # which JSON is, and quicker written
-    file.write_text(json.dumps({"tests": [{"input_series": given, "promql_expr_test": asked}]}), encoding="utf-8")
+    file.write_text(json.dumps({"tests": [{"input_series": given, "promql_expr_test": cases}]}), encoding="utf-8")
     done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -186,3 +187,18 @@ def test_alerts_are_ours_and_not_those_of_others(promtool, tmp_path):
     ours = [f'{{alertname="{name}"}} 1' for name in names if name.startswith("ContactCenter")]
     expected = (of_queues, ours, ["{} 2"])
     check(promtool, tmp_path, series, *zip((queries(of)[0] for of in (table, over_time, count)), expected, strict=True))
+
+
+def test_what_a_resolution_costs_over_all_queues_is_the_boards_total(promtool, tmp_path):
+    """Costs of no queue among them; in each currency all of the resolutions."""
+    now = NOW / SECOND
+    costs = [
+        CostAccrued(id="of nothing", time=now - 100, amount=Decimal(30), currency="EUR"),
+        CostAccrued(id="in dollars", time=now - 100, amount=Decimal(8), currency="USD", queue="web"),
+    ]
+    view = view_of([*written(now), *((b"c", encode(cost)) for cost in costs)])
+    total = view.answer(asked({"window": ["30m"]}, NOW, lambda _: "UTC")).rows[-1].kpis["cost_per_resolution"]
+    assert total.amounts == {"EUR": "25", "USD": "4"}
+    shown, _ = panels_of("contact-center-money", "Cost per resolution")
+    expected = [f'{{currency="{currency}"}} {amount}' for currency, amount in total.amounts.items()]
+    check(promtool, tmp_path, scraped(view), (queries(shown)[0], expected))
