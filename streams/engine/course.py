@@ -190,9 +190,10 @@ class Course:
     @property
     def finished(self) -> bool:
         """Tell that nobody waits and nobody talks; of a ticket, that it is resolved."""
-        if self.waiting is not None:
+        visits, legs = self.visits, self.legs
+        if visits and visits[-1].outcome == WAITING:
             return False
-        return self.ended is not None if self.is_ticket else self.open_leg is None
+        return self.ended is not None if self.is_ticket else not legs or legs[-1].end is not None
 
     @property
     def is_resolved(self) -> bool:

@@ -180,9 +180,11 @@ class Customers:
         del self.live[key]
         self._keep(key, customer)
         for contact in used:
-            head = head_of(contact.record())
-            if head.long:
-                self._look_long(key, head)
+            record = contact.record()
+            if not is_plain(record):
+                head = head_of(record)
+                if head.long:
+                    self._look_long(key, head)
 
     def _keep(self, key: bytes, customer: Customer) -> None:
         """Keep a customer as bytes."""
