@@ -81,28 +81,20 @@ def page() -> str:
 
 def _kpis() -> Iterator[str]:
     yield "## Definitions\n"
-    yield "| id | subject | name | formula | unit | crediting | left out | better |"
+    yield "The sample is how many things a figure is made of: `denominator` in the API, of a count the count itself. What proves a definition is a test of ours against"
+    yield "figures that the engine had no part in: the oracle's over generated traffic, or some reckoned by hand.\n"
+    yield "| id | name | formula | unit | crediting | sample | left out | proved by |"
     yield "|---|---|---|---|---|---|---|---|"
     for kpi in KPIS:
-        left_out, better = kpi.exclusions, kpi.better or ""
-        cells = (f"`{kpi.id}`", kpi.subject, kpi.name, kpi.formula, kpi.unit, kpi.crediting, left_out, better)
-        yield "| " + " | ".join(cells) + " |"
+        cells = (kpi.name, kpi.formula, kpi.unit, kpi.crediting, sample(kpi), kpi.exclusions, f"`{proof(kpi)}`")
+        yield f"| `{kpi.id}` | " + " | ".join(cells) + " |"
     yield "\n" + _EXCLUDED
     yield "## What they are made of\n"
-    yield "The denominator is the sample. What proves a definition is a test of ours against figures that the engine had no part in: the oracle's over"
-    yield "generated traffic, or some reckoned by hand.\n"
-    yield "| id | numerator | denominator | rows by | proved by | version |"
-    yield "|---|---|---|---|---|---|"
+    yield "| id | subject | numerator | denominator | rows by | better | version |"
+    yield "|---|---|---|---|---|---|---|"
     for kpi in KPIS:
-        made_of = (
-            f"`{kpi.id}`",
-            _top(kpi),
-            _terms(kpi.denominator),
-            ", ".join(kpi.breakdowns),
-            f"`{proof(kpi)}`",
-            str(kpi.version),
-        )
-        yield "| " + " | ".join(made_of) + " |"
+        made_of = (_top(kpi), _terms(kpi.denominator), ", ".join(kpi.breakdowns), kpi.better or "", str(kpi.version))
+        yield f"| `{kpi.id}` | {kpi.subject} | " + " | ".join(made_of) + " |"
     yield ""
     names = ", ".join(f"`{kpi.id}`" for kpi in KPIS if kpi.follows_customers)
     yield _STATUSES.format(names=names)
@@ -116,6 +108,39 @@ _OTHERS: Final = {
     "agents": _MOMENT,
     "level_share": "tests/kpis/test_written.py::test_levels_share_all_resolutions",
 }
+
+
+_COUNTED: Final = {"resolution_first": "resolved_first", "resolution_full": "resolved_written"}
+"""Measures that count what is in a histogram, where it has another name."""
+
+
+def sample(kpi: Kpi) -> str:
+    """Return how many things a figure is made of, in measures.
+
+    >>> from streams.kpis.registry import BY_ID
+    >>> sample(BY_ID["speed_of_answer_p90"]), sample(BY_ID["csat"]), sample(BY_ID["sales_amount"])
+    ('`answered`', '`csat_answers`', '`sales`')
+    """
+    if kpi.id == "service_level":
+        return "the denominator of the queue's formula"
+    if kpi.crediting == "now":
+        return "`waiting`" if kpi.subject == "waiting" else f"`{kpi.id}`"
+    if kpi.histograms:
+        return _terms({_number_in(histogram): 1 for histogram in kpi.histograms})
+    if kpi.amount is not None and kpi.denominator is None:
+        return "`sales`" if kpi.amount == "sales_amount" else "`costs`"
+    of_all = " of all levels" if kpi.share else ""
+    return _terms(kpi.denominator or kpi.numerator) + of_all
+
+
+def _number_in(histogram: str) -> str:
+    """Return the measure that counts what is in a histogram.
+
+    >>> _number_in("wait_answered"), _number_in("response_creation_open")
+    ('answered', 'responses_creation')
+    """
+    name = histogram.removesuffix("_open").replace("response_", "responses_").removeprefix("wait_")
+    return _COUNTED.get(name, name)
 
 
 def proof(kpi: Kpi) -> str:

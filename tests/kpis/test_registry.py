@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from streams.kpis.document import ORACLE, proof
+from streams.engine.measures import NAMES
+from streams.kpis.document import ORACLE, page, proof, sample
 from streams.kpis.registry import KPIS, Kpi
 from tests.kpis import test_formulas
 from tests.oracle import formulas
@@ -28,6 +30,18 @@ def test_a_definition_is_whole_in_english_and_in_spanish(kpi: Kpi) -> None:
     assert kpi.formula_es
     assert kpi.formula_es != kpi.formula
     assert bool(kpi.exclusions) == bool(kpi.exclusions_es)
+
+
+@pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
+def test_a_sample_is_of_what_is_counted(kpi: Kpi) -> None:
+    """Never blank, and in measures; in the page beside formula, crediting and proof."""
+    counted = {*NAMES, "waiting", "agents"}
+    named = set(re.findall("`(.+?)`", sample(kpi)))
+    assert (named and named <= counted) or kpi.id == "service_level"
+    (line,) = [line for line in page().splitlines() if line.startswith(f"| `{kpi.id}` | {kpi.name} |")]
+    assert [part in line for part in (kpi.formula, f"| {kpi.crediting} |", f"| {sample(kpi)} |", proof(kpi))] == [
+        True
+    ] * 4
 
 
 @pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
