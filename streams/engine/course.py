@@ -496,7 +496,7 @@ def _remarked(course: Course, fact: Fact) -> None:
 
 def _sold(course: Course, fact: Fact) -> None:
     mark = course.remark("sale", fact[0], fact[3], fact[4], fact[5])
-    if course.sold is None:
+    if course.sold is None and fact[5] >= 0:
         course.sold = mark.time, mark.time if mark.since is None else mark.since
 
 

@@ -12,7 +12,7 @@ from schemas.panes import PartitionStatus
 from streams.engine.policy import Policy, QueuePolicy
 
 MARKER: Final = b"marker"
-_CREDITS: Final = 2
+_CREDITS: Final = 3
 """What is credited for a fact, and where: raised with every change, as a state kept under the old rules cannot be gone on with."""
 
 

@@ -109,7 +109,8 @@ class Giver:
 
     def _sale(self, mark: Mark, place: int) -> list[Credit]:
         currency, amount = mark.more
-        return [(mark.time, place, ONE["sales"], money("sales_amount", currency, amount) if amount else None)]
+        counted = ONE["sales" if amount >= 0 else "refunds"]
+        return [(mark.time, place, counted, money("sales_amount", currency, amount) if amount else None)]
 
     def _cost(self, mark: Mark, _: int) -> list[Credit]:
         """Return a cost spread evenly over the intervals of its period; the parts add up to it to the last millionth."""

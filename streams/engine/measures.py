@@ -109,10 +109,11 @@ MEASURES: Final = (
     Measure("survey_fcr_yes", COUNT, "of those, yes"),
     Measure("complaints", COUNT, "contacts with a complaint, when the first came"),
     Measure("applause", COUNT, "contacts with applause, when the first came"),
-    Measure("sales", COUNT, "sales, when closed"),
+    Measure("sales", COUNT, "sales, when closed, but for refunds"),
     Measure("retained", COUNT, "customers who stay, when they say so"),
     Measure("lost", COUNT, "customers who leave, when they say so"),
     Measure("costs", COUNT, "parts of costs, one in each interval that a cost is spread over"),
+    Measure("refunds", COUNT, "sales with a negative amount"),
 )
 NAMES: Final = tuple(measure.name for measure in MEASURES)
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.business import CostAccrued
+from schemas.business import CostAccrued, SaleClosed
 from schemas.chats import ChatAnswered, ChatStarted, ChatTransferred
 from schemas.events import encode
 from schemas.opinions import SurveyAnswered
@@ -137,6 +137,19 @@ def test_an_escalation_is_a_transfer_to_a_higher_level(levels: tuple[str | int |
     events = [ChatStarted(id="s", time=at, contact_id="c", queue="web"), answered, *transfers]
     (total,) = told((b"c", encode(one)) for one in events).rows(Query(NOW - 15 * MINUTE, NOW))
     assert (total.kpis["escalations"].value, total.kpis["transfers"].value) == (escalations, len(transfers))
+
+
+def test_a_refund_is_no_sale() -> None:
+    """It is taken from the amount, and who only got money back has bought nothing."""
+    at = NOW / SECOND - 60
+    sales = [("a", "19.90"), ("a", "-19.90"), ("b", "-5")]
+    events = [
+        *(ChatStarted(id=f"{contact}s", time=at, contact_id=contact, queue="web") for contact in "ab"),
+        *(ChatAnswered(id=f"{contact}a", time=at + 1, contact_id=contact, agent_id="ana") for contact in "ab"),
+        *(SaleClosed(id=text, time=at + 2, contact_id=contact, amount=Decimal(text), currency="EUR") for contact, text in sales),
+    ]  # fmt: skip
+    (total,) = told((event.contact_id.encode(), encode(event)) for event in events).rows(Query(NOW - 15 * MINUTE, NOW))
+    assert [total.kpis[kpi].value for kpi in ("sales", "sales_amount", "sales_conversion")] == [1, -5, 0.5]
 
 
 def test_levels_share_all_resolutions(figures: Figures) -> None:

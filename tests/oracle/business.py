@@ -25,7 +25,7 @@ def opinions(one: Happening) -> Iterator[tuple[int, str, int]]:
             yield one.at, measure, value
     elif one.what == "sale":
         sale = one.more["sale"]
-        yield one.at, "sales", 1
+        yield one.at, ("refunds" if sale.amount < 0 else "sales"), 1
         yield one.at, f"sales_amount/{sale.currency}", _millionths(sale.amount)
     else:
         yield from _cost(one.more["cost"])

@@ -205,7 +205,7 @@ class Oracle:
 
     def _converted(self, contact: Contact) -> bool:
         """Tell whether the first sale of a contact came in time."""
-        sale = next((one for one in contact.happenings if one.what == "sale"), None)
+        sale = next((one for one in contact.happenings if one.what == "sale" and not one.more["sale"].amount < 0), None)
         if sale is None or contact.first is None:
             return False
         return sale.visit is None or self._in_time(sale, contact.first)
