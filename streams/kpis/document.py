@@ -71,6 +71,11 @@ counts in its period whenever it is told, which of a month is its end.
 _EXCLUDED: Final = """\
 T, the limit of short abandons, W and the longest wait are settings of each queue. A total over queues takes each queue's visits by its own
 limits, and `service_level` by its own formula: live windows use `service_level_formula_live`, any other range `service_level_formula`.
+
+Survey response, complaints and applause are what was said in a stretch, of contacts of that stretch, of earlier ones and of some that nobody handled, over the
+conversations that ended in it. Where few ended, such a rate may be above 1: ask for stretches that are long against the time that customers take to say it.
+Retention and churn count answers, as a sum over stretches must: a customer who is kept three times counts three times. Of an agent, `sales_conversion` is of the
+contacts whose last conversation was the agent's, whoever sold; `sales` and `sales_amount` are of who sold.
 """
 
 
