@@ -10,6 +10,7 @@ How the rows of a ticket, one an update, become events:
     state Resolved     -> ticket.resolved, each time: the last one is the file's resolved_at
     Resolved or Closed, then another state -> ticket.reopened
     Closed, and not resolved since it was opened -> ticket.resolved, by closing
+    reassignment_count of that row -> its level: 1 where nobody had passed it on, else 2; the file has no other
 
 - Updates of a minute keep the order of the file by microseconds. Five tickets have an update before they were opened: it is at the opening.
   The rows of one go back in time: its states are taken in the order of the file.
@@ -30,6 +31,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from schemas.events import Event, encode
 from schemas.rows import Row
 from schemas.tickets import TicketOpened, TicketReopened, TicketResolved, TicketTransferred
@@ -40,6 +43,7 @@ FILE = ROOT / "uci_incidents" / "incident_event_log.csv.xz"
 FOUND = FILE.exists()
 WHY_SKIPPED = "the incidents are not here (set CENTRALITA_REALDATA to the folder that holds uci_incidents)"
 TICKETS, REOPENS, REOPENED, REASSIGNMENTS, FIRST_CONTACT, UNSTATED = 24_918, 331, 275, 23_414, 13_487, 1_556
+NOT_REASSIGNED = 13_549
 MEAN_MINUTES, MEDIAN_MINUTES = 10_690.2949, 1_326
 BY_PRIORITY = {"1 - Critical": 0.4148, "2 - High": 0.3725, "3 - Moderate": 0.5430, "4 - Low": 0.6202}
 """Share resolved on first contact: neither reassigned nor reopened."""
@@ -119,7 +123,8 @@ def events(ticket: Ticket, customer: str | None, entry_point: str | None = None)
                 yield TicketReopened(**common(row))  # type: ignore[arg-type]
         if state == "Resolved" or (state == "Closed" and not resolved):
             resolved = True
-            yield TicketResolved(**common(row), agent_id=_agent(row))  # type: ignore[arg-type]
+            level = 1 if row["reassignment_count"] == "0" else 2
+            yield TicketResolved(**common(row), agent_id=_agent(row), level=level)  # type: ignore[arg-type]
 
 
 def write(path: Path, *, own_customer: bool = False) -> int:
@@ -141,6 +146,24 @@ def assert_known(total: Row) -> None:
     assert parts(total, "resolution_rate") == (TICKETS, TICKETS)
     for kpi in ("first_contact_resolution", "first_contact_resolution_1d", "first_contact_resolution_30d"):
         assert parts(total, kpi) == (FIRST_CONTACT, TICKETS)
+
+
+def assert_times(by_platform: list[Row]) -> None:
+    """Assert mean and median of the tickets whose row says when they were resolved."""
+    (stated,) = [row for row in by_platform if row.value == "stated"]
+    assert stated.kpis["full_resolution_time"].denominator == TICKETS - UNSTATED
+    assert value(stated, "full_resolution_time") / 60 == pytest.approx(MEAN_MINUTES, abs=0.00005)
+    assert value(stated, "full_resolution_time_p50") / 60 == pytest.approx(MEDIAN_MINUTES, rel=0.01)
+
+
+def assert_levels(by_level: list[Row]) -> None:
+    """Assert how many tickets were resolved for good by those they came to, and that shares are of all resolutions."""
+    *levels, total = by_level
+    resolved = {row.value: row.kpis["full_resolution_time"].denominator for row in levels}
+    assert resolved == {"1": NOT_REASSIGNED, "2": TICKETS - NOT_REASSIGNED}
+    resolutions = value(total, "resolutions")
+    assert [parts(row, "level_share") for row in levels] == [(value(row, "resolutions"), resolutions) for row in levels]
+    assert sum(value(row, "level_share") for row in levels) == pytest.approx(1)
 
 
 def _group(row: dict[str, str]) -> str:

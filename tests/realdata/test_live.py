@@ -136,6 +136,8 @@ def test_a_year_of_tickets_through_kafka(
         incidents.assert_known(total)
         shares = {row.value: round(answers.value(row, "first_contact_resolution"), 4) for row in priorities}
         assert shares == incidents.BY_PRIORITY
+        incidents.assert_times(api(**asked | {"by": "platform"}))
+        incidents.assert_levels(api(**asked | {"by": "level"}))
         options = ["--format", "json", "--from", YEAR[0], "--to", YEAR[1], "--by", "priority"]
         for command in (["report", file], ["replay"]):
             assert parts(rows(centralita(*command, *options))) == parts(live), command
