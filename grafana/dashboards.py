@@ -158,7 +158,10 @@ def _by_subject(subject: Subject) -> Callable[[Language], Rows]:
 
 def _resolution(language: Language) -> Rows:
     yield from _by_subject(RESOLUTION)(language)
-    yield Text("By level", "Por nivel"), [operations.by_level(language)]
+    yield (
+        Text("By level, and settled", "Por nivel, y cerrado"),
+        [operations.by_level(language), operations.settled(language)],
+    )
 
 
 def _pipeline(language: Language) -> Rows:

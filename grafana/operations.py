@@ -11,6 +11,7 @@ from grafana.panels import QUEUE, Head, graph, head_of, number
 from grafana.words import Language, Text, definition, name
 from streams.board import metrics
 from streams.kpis.registry import BY_ID, Kpi
+from streams.kpis.settled import KPI, WEEK
 
 WAITING: Final = queries.by_queue(metrics.WAITING)
 LONGEST: Final = queries.longest_wait()
@@ -220,6 +221,22 @@ def by_level(language: Language) -> Any:
     kpi = BY_ID["level_share"]
     head = Head(Text(f"{kpi.name}, today", f"{kpi.name_es}, hoy"), definition(kpi), units.PercentUnit)
     return graph(head, language, {"value": (query, legend)}, stacked=True)
+
+
+def settled(language: Language) -> Any:
+    """Return first-contact resolution as its alert sees it: of a week in which no return can change anything any more."""
+    about = Text(
+        "Of the last seven days whose customers can no longer come back within their queue's window: what the alert compares.",
+        "De los últimos siete días cuyos clientes ya no pueden volver dentro de la ventana de su cola: lo que la alerta compara.",
+    )
+    definitions = definition(KPI)
+    head = Head(
+        Text(f"{KPI.name}, settled week", f"{KPI.name_es}, semana cerrada"),
+        Text(f"{about.en} {definitions.en}", f"{about.es} {definitions.es}"),
+        units.PercentUnit,
+    )
+    week = queries.by_queue(metrics.name_of(KPI.id, KPI.unit), f'{queries.PLACE}, window="{WEEK}"')
+    return panels.by_queue(head, KPI, language, (week, QUEUE))
 
 
 def elsewhere(language: Language) -> Any:

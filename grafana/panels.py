@@ -101,7 +101,12 @@ def graph(
 def kpi_graph(kpi: Kpi, language: Language) -> timeseries.Panel:
     """Return a graph of a KPI by queue, with the bounds of its queues, and their target."""
     legend = f"{QUEUE} · {CURRENCY}" if kpi.unit == "money" else QUEUE
-    lines = {"value": (queries.of_queue(kpi), legend)}
+    return by_queue(head_of(kpi), kpi, language, (queries.of_queue(kpi), legend))
+
+
+def by_queue(head: Head, kpi: Kpi, language: Language, line: tuple[str, str]) -> timeseries.Panel:
+    """Return a graph of an expression by queue, with what bounds and targets the queues have for a KPI."""
+    lines = {"value": line}
     bounds = ("attention", "action") if queries.may_have_bounds(kpi) else ()
     lines |= {
         level: (queries.bound(kpi.id, level), f"{QUEUE}: {_LEVELS[level].to(language)}") for level in bounds
@@ -109,7 +114,7 @@ def kpi_graph(kpi: Kpi, language: Language) -> timeseries.Panel:
     if kpi.id == _AIMED_AT:
         bounds = ("target", *bounds)
         lines["target"] = (queries.by_queue(metrics.TARGET), f"{QUEUE}: {TARGET.to(language)}")
-    return graph(head_of(kpi), language, lines, bounds=bounds)
+    return graph(head, language, lines, bounds=bounds)
 
 
 def number(head: Head, language: Language, lines: Lines) -> stat.Panel:

@@ -19,6 +19,7 @@ from streams.board import metrics
 from streams.board.exporter import Exporter
 from streams.board.parameters import asked
 from streams.kpis.registry import BY
+from streams.kpis.settled import BEFORE
 from tests.board.rig import NOW, view_of
 from tests.harness.panels import FILES, panels, queries, with_values
 
@@ -127,11 +128,18 @@ def test_every_exported_kpi_has_a_panel_with_its_definition():
 def test_every_series_of_the_board_is_on_a_dashboard():
     """But parts of quotients; what agents have is asked for by agent; when not to alarm is of the rules, and readiness of who starts boards."""
     shown = " ".join(query for path in FILES for panel in panels(path) for query in queries(panel))
-    families = {family.name for family in Exporter(view_of([]), agents=True).collect()}
+    families = {family.name for family in Exporter(view_of(), agents=True).collect()}
     rest = {metrics.UP, metrics.MINIMUM}
     rest |= {name for name in families if re.search(r"_(numerator|denominator|by_agent)\b", name)}
     lacking = {name for name in families - rest if not re.search(rf"\b{name}(_total|_bucket)?\b", shown)}
     assert lacking == set()
+
+
+def test_every_window_of_the_board_can_be_seen():
+    """Chosen, or asked for in a panel; the weeks before the settled one are what its alert compares with."""
+    exported = {s.labels.get("window") for made in Exporter(view_of()).collect() for s in made.samples} - {None}
+    shown = " ".join(query for path in FILES for panel in panels(path) for query in queries(panel))
+    assert exported - set(metrics.WINDOWS) - set(re.findall(r'window="(\w+)"', shown)) == {BEFORE}
 
 
 def test_the_links_to_the_api_are_questions_that_it_answers():
