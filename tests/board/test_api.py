@@ -5,15 +5,18 @@ import csv
 import io
 import json
 import time
+from decimal import Decimal
 
 import pytest
 from aiohttp import ClientTimeout
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.business import CostAccrued
 from schemas.calls import CallQueued
 from schemas.events import encode
 from schemas.fields import rfc3339
+from schemas.tickets import TicketOpened
 from streams.board.parameters import asked
 from streams.engine.policy import DAY, MINUTE, Policy, QueuePolicy
 from streams.errors import InputError
@@ -409,3 +412,18 @@ async def test_agents_are_ranked_by_published_weights(client):
     assert (found["minimum"], sum(found["weights"].values())) == (30, pytest.approx(1))
     for wrong in ({"window": "5m"}, {"by": "queue"}, {"from": "soon", "to": "later"}):
         assert (await client.get("/api/v1/ranking", params=wrong)).status == 400
+
+
+async def test_what_a_queue_costs_in_no_channel_has_a_row_and_neither_a_ledger_nor_a_tile(serve):
+    """Nobody waits there."""
+    at = NOW / 1e6 - 60
+    events = [
+        *(TicketOpened(id=one, time=at, contact_id=one, queue="help", channel=one) for one in ("email", "social")),
+        CostAccrued(id="cost", time=at, amount=Decimal(20), currency="EUR", queue="help"),
+    ]
+    view = view_of((event.id.encode(), encode(event)) for event in events)
+    answer = await (await (await serve(view)).get("/api/v1/kpis", params={"window": "30m", "by": "queue"})).json()
+    costs = {(row["channel"], row["queue"]): row["kpis"]["cost_amount"].get("value") for row in answer["rows"]}
+    assert costs[None, "help"] == costs[None, None] == 20
+    assert {(line["channel"], line["queue"]) for line in answer["ledger"]} == costs.keys() - {(None, "help")}
+    assert {tile.channel for tile in view.snapshot("30m").queues} == {"call", "email", "social"}
