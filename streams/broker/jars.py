@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.resources import files
@@ -18,6 +19,8 @@ from typing import NamedTuple
 from streams.errors import BrokerError
 
 ROOTS = ("org.apache.kafka:kafka_2.13:4.1.2", "org.slf4j:slf4j-simple:1.7.36")  # slf4j-simple: Kafka brings no logger
+_PAUSES = (1.0, 2.0, 4.0)
+"""Seconds before a download is tried again: one name that is not resolved among 46 jars must not end a first start."""
 Progress = Callable[[int, int], None]
 
 
@@ -87,10 +90,14 @@ def _download(jar: Jar, scratch: Path) -> Path:
     from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import, and needed once per machine
 
     context = MavenContext(repo_cache=scratch, timeout=60)
-    try:
-        return Path(context.project(jar.group, jar.name).at_version(jar.version).artifact().resolve())
-    except (OSError, RuntimeError) as error:
-        raise BrokerError(f"cannot fetch {jar.filename} for the embedded broker: {error}") from error
+    for pause in (*_PAUSES, None):
+        try:
+            return Path(context.project(jar.group, jar.name).at_version(jar.version).artifact().resolve())
+        except (OSError, RuntimeError) as error:
+            if pause is None:
+                raise BrokerError(f"cannot fetch {jar.filename} for the embedded broker: {error}") from error
+            time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
 
 
 def _verify(jars: list[Jar], folder: Path) -> None:
