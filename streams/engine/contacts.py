@@ -103,6 +103,7 @@ class Contact:
             self.facts.remove(known)
             self.unfold()
             self._insert(fact)
+            self.queue = self._queue()
             self._turn_pages()
         return False
 

@@ -8,6 +8,8 @@ from msgspec import structs
 
 from schemas.agents import AgentStateChanged
 from schemas.events import Event
+from streams.engine.contacts import Contact
+from streams.engine.facts import FACTS
 from streams.engine.policy import DAY, MINUTE, SECOND, Policy
 from streams.engine.records import CONTACT
 from tests.engine.agreement import agree, assert_agrees, figures
@@ -110,6 +112,19 @@ def test_what_nothing_can_belong_to_any_more_is_forgotten():
     assert any(key.startswith(CONTACT) for key in store.flush().state)
     store.feed([idle(until + 2)])
     assert not any(key.startswith(CONTACT) for key in store.flush().state)
+
+
+def test_an_opening_that_turns_out_to_be_another_event_makes_no_ticket():
+    """Of two events with one id the smaller stays; of that contact nothing says any more that it may pause for months."""
+    known, other = (
+        ticket("opened", 1, queue="mail", channel="email"),
+        structs.replace(ticket("replied", 0, author="agent"), id="opened/1"),
+    )
+    found = Contact(identified=False)
+    for event in (known, other):
+        found.learn(FACTS[type(event)](event, event.time_us))
+    assert not found.is_ticket
+    assert found.queue is None
 
 
 def test_a_ticket_with_an_old_id_is_another_one():
