@@ -201,10 +201,7 @@ class Contact:
         for fact in self.facts[:cut]:
             advance(past, fact)
         self.past, self.floor = pack(past), horizon
-        del self.facts[:cut]
-        self.known = {fact[2]: fact for fact in self.facts} if len(self.facts) > FEW else None
-        self._turn_pages()
-        self.unfold()
+        self.replace(self.facts[cut:])
         self.fold()
         self.written = None
 

@@ -31,7 +31,6 @@ class Contributions:
         self.restore = self._customers.restore
         """Takes contacts' records back; see `Customers.restore`."""
         self._timers = Timers()
-        self._pause = policy.longest_pause(ticket=False)
         self._lives = Lives(policy)
         self._watermark = 0
         self._news: list[tuple[bytes, str, Customer, Contact]] = []
@@ -48,26 +47,19 @@ class Contributions:
         contact = customer.contacts.get(name)
         if not isinstance(contact, Contact):
             contact = self._load(key, customer, name)
-        if customer.later or (contact is not None and self._may_be_apart(contact.facts, fact[0])):
+        if customer.later or (contact is not None and self._lives.may_part(contact.facts, fact[0])):
             name, contact = self._live(key, customer, name, fact)
         elif contact is None:
             contact = self._begin(key, customer, name)
         new = contact.learn(fact)
         if not contact.new and (new or contact.folded != len(contact.facts)):
-            contact.new = True
-            self._news.append((key, name, customer, contact))
+            self._renew(key, name, customer, contact)
         return new, contact
 
     def _begin(self, key: bytes, customer: Customer, name: str) -> Contact:
         contact = customer.contacts[name] = Contact(identified=is_identified(key, name))
         customer.used.add(name)
         return contact
-
-    def _may_be_apart(self, facts: list[Fact], time: int) -> bool:
-        """Tell whether a time is so far from a contact's that what happens then may be of another with the same id."""
-        first: int = facts[0][0]
-        last: int = facts[-1][0]
-        return time - last > self._pause or first - time > self._pause
 
     def _live(self, key: bytes, customer: Customer, name: str, fact: Fact) -> tuple[str, Contact]:
         """Return name and contact that a fact is of, where several contacts have its id, one long after the other (lives.py)."""
@@ -87,7 +79,8 @@ class Contributions:
             rest = [other for other in facts if other is not fact]
             if rest != contact.facts:
                 contact.replace(rest)
-                self._renew(key, one, customer, contact)
+                if not contact.new:
+                    self._renew(key, one, customer, contact)
             if len(rest) < len(facts):
                 found = one, contact
         for one, contact in lives:
@@ -97,9 +90,8 @@ class Contributions:
 
     def _renew(self, key: bytes, name: str, customer: Customer, contact: Contact) -> None:
         """Let a contact be evaluated anew."""
-        if not contact.new:
-            contact.new = True
-            self._news.append((key, name, customer, contact))
+        contact.new = True
+        self._news.append((key, name, customer, contact))
 
     def _end(self, key: bytes, name: str, customer: Customer, contact: Contact) -> None:
         """Withdraw a contact all of whose facts are another one's."""

@@ -23,6 +23,12 @@ class Lives:
     def __init__(self, policy: Policy) -> None:
         self._pauses = {ticket: policy.longest_pause(ticket=ticket) for ticket in (False, True)}
 
+    def may_part(self, facts: list[Fact], time: int) -> bool:
+        """Tell whether a time is so far from a contact's facts that what happens then may be of another with the same id."""
+        first: int = facts[0][0]
+        last: int = facts[-1][0]
+        return time - last > self._pauses[False] or first - time > self._pauses[False]
+
     def of(self, contacts: list[Contact], fact: Fact) -> list[tuple[list[Fact], Contact | None]]:
         """Return the facts of each life, oldest first, a new fact among them, and the contact whose they are already, if one's.
 

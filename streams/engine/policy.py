@@ -86,21 +86,24 @@ class Policy(Struct, frozen=True, kw_only=True):
         return self.queues.get(queue, self.defaults)
 
     @property
+    def every(self) -> tuple[QueuePolicy, ...]:
+        """Return the policies that there are: the defaults, and those of queues."""
+        return self.defaults, *self.queues.values()
+
+    @property
     def thresholds(self) -> frozenset[int]:
         """Return every threshold T of the service level that a queue has in a channel, microseconds."""
-        limits = (self.defaults, *self.queues.values())
-        return frozenset(threshold for limit in limits for threshold in (limit.threshold, limit.ticket_threshold))
+        return frozenset(threshold for limit in self.every for threshold in (limit.threshold, limit.ticket_threshold))
 
     @property
     def longest_window(self) -> int:
         """Return for how long a customer who returns can change a figure, microseconds."""
-        limits = (self.defaults, *self.queues.values())
-        return max(*self.windows, *(limit.return_window for limit in limits))
+        return max(*self.windows, *(limit.return_window for limit in self.every))
 
     @property
     def longest_wait(self) -> int:
         """Return for how long a customer may wait who is not given up yet, microseconds."""
-        return max(limits.maximum_wait for limits in (self.defaults, *self.queues.values()))
+        return max(limits.maximum_wait for limits in self.every)
 
     @property
     def remark_window(self) -> int:
@@ -117,8 +120,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         """
         if not ticket:
             return self.remark_window
-        limits = (self.defaults, *self.queues.values())
-        return self.remark_window + max(limit.maximum_ticket_age for limit in limits)
+        return self.remark_window + max(limit.maximum_ticket_age for limit in self.every)
 
 
 class OpenTime:

@@ -32,13 +32,12 @@ class Statuses:
         self, query: Query, end: int, policy: Policy, partitions: Mapping[int, PartitionStatus], idle: Collection[int]
     ) -> None:
         newest = max((status.watermark for status in partitions.values()), default=0)
-        everywhere = (policy.defaults, *policy.queues.values())
         settled = (_settled(partitions, idle) or newest) - end - policy.lateness
-        self._awaits = settled < max(limits.maximum_ticket_age for limits in everywhere)
+        self._awaits = settled < max(limits.maximum_ticket_age for limits in policy.every)
         if end > max(newest, query.now_us if query.live else 0):
             self._usual, self._awaits = {kpi.id: "open" for kpi in KPIS}, False
             return
-        returns = max(limits.return_window for limits in everywhere)
+        returns = max(limits.return_window for limits in policy.every)
         windows = dict(zip(_DAYS, policy.windows, strict=True))
 
         def window(kpi: Kpi) -> int:

@@ -261,5 +261,5 @@ def _partitions(consumer: Consumer, topic: str) -> list[int]:
 
 def _oldest_ticket(policy: Policy) -> int:
     """Return how old a ticket may be that still changes figures, 0 where no queue is said to have tickets."""
-    limits = [one for one in (policy.defaults, *policy.queues.values()) if "ticket" in one.channels]
+    limits = [one for one in policy.every if "ticket" in one.channels]
     return max((one.maximum_ticket_age for one in limits), default=0)

@@ -36,7 +36,7 @@ LEAVING = 2.5
 UNEXPECTED = 1
 COLLECTED_EVERY = 300.0
 """Seconds between two looks for cyclic garbage. The engine makes none, and each automatic look would go through all contacts that are
-being worked on: a tenth of the time, in pauses of 100 ms."""
+being worked on: pauses of up to 100 ms when catching up on a busy machine."""
 
 
 def run(settings: Settings) -> None:
