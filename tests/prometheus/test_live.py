@@ -41,7 +41,7 @@ RECORDED = re.findall(r"^ +- record: (\S+)$", RULES, re.MULTILINE)
 OF_LAST_WEEK = {"ContactCenterAbandonmentUnusual", "ContactCenterNoData"}
 """Alerts that compare with a week ago, of which this Prometheus knows nothing; so does the panel's query `last_week`."""
 OUT_OF_ORDER = {"ContactCenterBoardDown", "ContactCenterBoardDisconnected", "ContactCenterPipelineStalled"}
-OUT_OF_ORDER |= {"ContactCenterLag", "ContactCenterRestoreLoop", "ContactCenterNoAgents"}
+OUT_OF_ORDER |= {"ContactCenterWorkerDown", "ContactCenterLag", "ContactCenterRestoreLoop", "ContactCenterNoAgents"}
 """Alerts that no traffic makes; promtool's cases and the faults' tests are about them."""
 LEVELS = {"unbounded", "as_wanted", "attention", "action"}
 HOUR = 3600.0

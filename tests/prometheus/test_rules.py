@@ -45,6 +45,8 @@ NOT_OF = {
     ("ContactCenterBoardDown", "missing"): "it fires then",
     ("ContactCenterBoardDown", "boards"): "it is about none of them",
     ("ContactCenterRestoreLoop", "boards"): "a worker's own",
+    ("ContactCenterWorkerDown", "boards"): "a worker's own",
+    ("ContactCenterWorkerDown", "no traffic"): "a worker answers with or without",
 }
 """Kinds that make no sense for an alert, and why."""
 
