@@ -28,7 +28,7 @@ from streams.worker.poison import CURE, Poison
 from streams.worker.runs import Run
 
 logger = logging.getLogger(__name__)
-LONGEST_INTERVAL = 1.0
+LONGEST_INTERVAL = 2.0
 """Seconds between two commits of a worker that is catching up."""
 MOST_UNCOMMITTED = 100_000
 """Records applied but not committed, of all partitions: beyond, no more are applied until a transaction commits."""
@@ -189,8 +189,8 @@ def commit_interval(wanted: float, behind: float) -> float:
     A commit writes each contact and pane that changed once, however many events changed it, so catching up with few and large
     commits costs half of what it costs with many.
 
-    >>> commit_interval(0.25, 0.1), commit_interval(0.25, 5.0), commit_interval(0.25, 3600.0), commit_interval(2.0, 3600.0)
-    (0.25, 0.5, 1.0, 2.0)
+    >>> commit_interval(0.25, 0.1), commit_interval(0.25, 5.0), commit_interval(0.25, 3600.0), commit_interval(3.0, 3600.0)
+    (0.25, 0.5, 2.0, 3.0)
     """
     return max(wanted, min(behind / 10, LONGEST_INTERVAL))
 
