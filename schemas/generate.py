@@ -24,6 +24,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/$defs/{name}"
 _KPI_KEYS = {
     "panes": '["panes", length, start, channel, queue, part]',
+    "credits": '["credits", slot]',
     "waiting": '["waiting", channel, queue]',
     "agent": '["agent", agent_id]',
     "counters": '["counters", channel, queue]',

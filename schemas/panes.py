@@ -3,6 +3,7 @@
 The record's key is a JSON array that starts with its kind, the value a JSON object:
 
     ["panes", length, start, channel, queue, part]             -> [[breakdown, value, Pane], ...]  (length and start in seconds)
+    ["credits", slot]                                          -> Credits
     ["waiting", channel, queue]                                -> Waiting
     ["agent", agent_id]                                        -> AgentNow
     ["counters", channel, queue]                               -> Counters
@@ -13,6 +14,12 @@ Each partition of the events topic has its own records on the same partition of 
 waiting callers and counters of all partitions. The panes of a queue in a stretch of time are in parts, each pane in one of them; a part
 that is written again replaces all that it had. ``channel`` and ``queue`` are null in the panes of agents' time over all queues; ``breakdown``
 and ``value`` are null in a queue's own pane, which comes first in part 0.
+
+A transaction of few credits tells them in one record, and the parts of the panes that they change later. So the panes of a partition are
+what its parts say and what its credits add: of all records of credits that are there, those with a higher number than the highest
+one that says the pane (length and start) is whole. What is told of a pane of 10 s is of the one of 900 s around it too, and of itself only
+where it is a queue's own or an agent's: others have no panes of 10 s. A record takes the place of the one `RING` numbers before it, by when all
+panes that that one changed are whole.
 """
 
 from __future__ import annotations
@@ -37,6 +44,36 @@ class Cut(Struct, frozen=True, array_like=True):
     breakdown: str | None
     value: str | None
     pane: Pane
+
+
+class Credits(Struct, frozen=True, omit_defaults=True):
+    """What one transaction adds to panes of which the parts are not written yet, and the panes that are whole from it on.
+
+    Measures and counts may be negative here.
+    """
+
+    number: int
+    whole: list[tuple[int, int]] = field(default_factory=list)
+    """Length and start (seconds): the parts say what these panes hold, the credits of this record included."""
+    slices: list[tuple[str | None, str | None, str | None, str | None]] = field(default_factory=list)
+    """Channel, queue, breakdown and value."""
+    panes: list[PaneCredits] = field(default_factory=list)
+
+
+class PaneCredits(Struct, frozen=True, array_like=True):
+    """What is added to panes that begin at ``start`` and are ``length`` long (seconds); of 10 s, to those of 900 s around them too."""
+
+    length: int
+    start: int
+    credits: list[Credit]
+
+
+class Credit(Struct, frozen=True, array_like=True):
+    """What is added to the panes of slices, each by its index in `Credits.slices`."""
+
+    slices: list[int]
+    measures: dict[str, int]
+    histograms: dict[str, dict[int, int]]
 
 
 class Waiting(Struct, frozen=True):
@@ -79,8 +116,14 @@ class PartitionStatus(Struct, frozen=True):
 
 
 PANES = b'["panes",'
+CREDITS = b'["credits",'
 COUNTERS = b'["counters",'
-"""How the keys of panes and of counters begin."""
+"""How the keys of panes, of credits and of counters begin."""
+RING: Final = 40
+"""Slots of the records of credits, each in the one of its number modulo so many."""
+SHORT: Final = 10
+QUARTER: Final = 900
+"""Lengths of panes of which records of credits tell (seconds)."""
 PARTITION = b'["partition"]'
 """The key of how far a partition is: the last record of each transaction."""
 REBUILT = b'["rebuilt"]'
@@ -99,6 +142,7 @@ class Rebuilt(Struct, frozen=True):
 
 KINDS: dict[str, Any] = {
     "panes": list[Cut],
+    "credits": Credits,
     "waiting": Waiting,
     "agent": AgentNow,
     "counters": Counters,
@@ -142,6 +186,25 @@ def panes_of(key: bytes, value: bytes) -> Iterator[tuple[tuple[Any, ...], Pane]]
         place = decode_key(key)[1:-1]
         for cut in decode_value("panes", value):
             yield (*place, cut.breakdown, cut.value), cut.pane
+
+
+def told_of(pane: PaneCredits) -> tuple[tuple[int, int], ...]:
+    """Return length and start of the panes that credits are told of.
+
+    >>> told_of(PaneCredits(10, 1700000110, [])), told_of(PaneCredits(900, 1700000100, []))
+    (((900, 1700000100), (10, 1700000110)), ((900, 1700000100),))
+    """
+    quarter = (QUARTER, pane.start - pane.start % QUARTER)
+    return (quarter, (SHORT, pane.start)) if pane.length == SHORT else (quarter,)
+
+
+def is_in(length: int, breakdown: str | None) -> bool:
+    """Tell whether panes of a length (seconds) are cut by a breakdown.
+
+    >>> is_in(10, "agent"), is_in(10, "language"), is_in(900, "language")
+    (True, False, True)
+    """
+    return length != SHORT or breakdown is None or breakdown == "agent"
 
 
 def decode_value(kind: str, value: bytes) -> Any:

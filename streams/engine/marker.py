@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from schemas.panes import PartitionStatus
+from schemas.panes import RING, PartitionStatus
 from streams.engine.policy import Policy, QueuePolicy
 
 MARKER: Final = b"marker"
@@ -29,8 +29,8 @@ class Marker(Struct, frozen=True, array_like=True):
 
     fingerprint: str
     status: PartitionStatus
-    panes: tuple[int, int, int, int, int]
-    """How far intervals are in their days, and how far panes of the four kinds are dropped (microseconds)."""
+    panes: tuple[int, int, int, int, int, int]
+    """The number of the next record of credits, how far intervals are in their days, and how far panes of the four kinds are dropped (microseconds)."""
     writer: str = ""
     """Who wrote it, where that matters: the deployment whose state it is."""
 
@@ -67,5 +67,5 @@ def fingerprint(policy: Policy) -> str:
     defaults = _kept(policy.defaults)
     queues = {name: _kept(limits) for name, limits in policy.queues.items() if _kept(limits) != defaults}
     return blake2b(
-        msgspec.msgpack.encode((_CREDITS, defaults, sorted(queues.items()), policy.windows)), digest_size=8
+        msgspec.msgpack.encode((_CREDITS, RING, defaults, sorted(queues.items()), policy.windows)), digest_size=8
     ).hexdigest()

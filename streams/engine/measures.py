@@ -132,6 +132,9 @@ ONE: Final = {name: 1 << shift for name, shift in SHIFT.items()}
 AGENTS_TIME: Final = sum((1 << SUM) - 1 << SHIFT[name] for name in ("available_us", "on_contact_us", "paused_us"))
 """The lanes of agents' time, of which a slice without a channel may hold other things too."""
 _SIZE: Final = sum(measure.bits for measure in MEASURES) // 8
+_SIGNS: Final = sum(1 << shift + measure.bits - 1 for shift, measure in zip(SHIFT.values(), MEASURES, strict=True))
+"""The highest bit of each lane, which no total reaches."""
+_signed = struct.Struct("<" + "".join("i" if measure.bits == COUNT else "q" for measure in MEASURES))
 _lanes = struct.Struct("<" + "".join("I" if measure.bits == COUNT else "Q" for measure in MEASURES))
 
 
@@ -141,7 +144,10 @@ def pack(values: dict[str, int]) -> int:
     >>> unpack(pack({"entered": 2, "talk_us": 5}) + pack({"entered": 1}))
     {'entered': 3, 'talk_us': 5}
     """
-    return sum(value << SHIFT[name] for name, value in values.items())
+    bundle = 0
+    for name, value in values.items():
+        bundle += value << SHIFT[name]
+    return bundle
 
 
 def _structure(many: int) -> type[msgspec.Struct]:
@@ -155,6 +161,7 @@ Measures: Final = _structure(len(NAMES))
 _OFTEN: Final = NAMES.index("resolved_alone") + 1
 """The first measures are all that most panes of calls have; of these alone the structure is smaller, and faster."""
 _Often: Final = _structure(_OFTEN)
+_often_signed = struct.Struct("<" + "".join("i" if measure.bits == COUNT else "q" for measure in MEASURES[:_OFTEN]))
 _often_lanes = struct.Struct("<" + "".join("I" if measure.bits == COUNT else "Q" for measure in MEASURES[:_OFTEN]))
 
 
@@ -177,6 +184,18 @@ def measures(bundle: int) -> msgspec.Struct:
     if bundle < _RARE:
         return _Often(*_often_lanes.unpack(bundle.to_bytes(_often_lanes.size, "little")))
     return Measures(*_lanes.unpack(to_bytes(bundle)))
+
+
+def changes(bundle: int) -> msgspec.Struct:
+    """Return the `Measures` of a difference, which may be negative in any lane.
+
+    >>> msgspec.json.encode(changes(pack({"entered": 2, "talk_us": -5}))), msgspec.json.encode(changes(pack({"costs": -1})))
+    (b'{"entered":2,"talk_us":-5}', b'{"costs":-1}')
+    """
+    lanes = (bundle + _SIGNS) ^ _SIGNS  # each by itself, in two's complement
+    if lanes < _RARE:
+        return _Often(*_often_signed.unpack(lanes.to_bytes(_often_signed.size, "little")))
+    return Measures(*_signed.unpack(lanes.to_bytes(_SIZE, "little")))
 
 
 def bundle_of(values: Any) -> int:

@@ -1,7 +1,7 @@
 """Panes: stretches of event time cut into slices, each with a bundle of measures and its histograms.
 
-Credits are added to what is pending; `flush` adds what is pending to the totals and returns the
-records of the panes that changed. An interval is rolled up into its day once the allowed lateness has passed. Whatever order credits and withdrawals came in, the totals are the same. Panes further
+Credits are added to what is pending; `flush` returns the records of what changed: of the panes, or where little did at first of the credits
+(ring.py). An interval is rolled up into its day once the allowed lateness has passed. Whatever order credits and withdrawals came in, the totals are the same. Panes further
 behind the watermark than their retention are dropped, and what is still credited to them is dropped too.
 """
 
@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from schemas.panes import PANES, decode_place, split_panes_key
+from schemas.panes import PANES, Credits, decode_place, split_panes_key
 from streams.engine.codes import CODES, MASK
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Days, Policy, Retention, quarters
 from streams.engine.records import Records
+from streams.engine.ring import News, Ring
 from streams.engine.slices import Slice, Slices
 from streams.engine.stretch import Histograms, Stretch
 
@@ -79,13 +80,15 @@ class Floors(NamedTuple):
 class Panes:
     """The panes of one partition."""
 
-    def __init__(self, policy: Policy, slices: Slices) -> None:
+    def __init__(self, policy: Policy, slices: Slices, *, telling: bool = False) -> None:
         self._policy = policy
         self._keep: Retention = policy.retention
         self._slices = slices
         self._zones: dict[str, Days] = {}
         self._sliding = Pending(SLIDING)
+        """What is of sliding panes, and of the intervals around them too."""
         self._intervals = Pending(INTERVAL)
+        self._ring = Ring(slices, telling=telling)
         self.stretches: dict[tuple[int, int], Stretch] = {}
         """By (length, start) in microseconds."""
         self.graduated = 0
@@ -101,9 +104,7 @@ class Panes:
 
     def credit(self, time: int, place: int, bundle: int, code: int | None, sign: int) -> None:
         """Credit a bundle (already negative when withdrawn; ``sign`` says it for the bucket) to a time."""
-        self._intervals.add(time, place, bundle, code, sign)
-        if time >= self._sliding_from:
-            self._sliding.add(time, place, bundle, code, sign)
+        (self._sliding if time >= self._sliding_from else self._intervals).add(time, place, bundle, code, sign)
 
     def credit_time(self, begin: int, end: int, place: int, measure: str, sign: int) -> None:
         """Credit a stretch of an agent's time, split over the intervals that it spans (CLIP)."""
@@ -114,7 +115,7 @@ class Panes:
     @property
     def pending(self) -> bool:
         """Tell whether anything was credited since the last flush."""
-        return bool(self._intervals.bundles)
+        return bool(self._intervals.bundles or self._sliding.bundles)
 
     def flush(self, watermark: int, now: int) -> Records:
         """Bring the totals up to date and return the records of what changed, deletions included.
@@ -124,26 +125,57 @@ class Panes:
         """
         changed: Changed = {}
         self._raise_floors(watermark, max(now, watermark))
-        self._merge(self._sliding, self._slices.sliding, changed)
-        self._merge(self._intervals, self._slices.groups, changed)
-        self._graduate(watermark, changed)
+        self._ring.add(list(self._news(changed)))
+        until = watermark - self._policy.lateness
+        until = max(until - until % INTERVAL, self.graduated)
+        for pane in self._ring.due(lambda pane: self._is_closing(pane, until)):
+            self._add_to(pane, *self._ring.take(pane), changed)
+        self._graduate(until, changed)
         records = [record for pane, numbers in changed.items() for record in self._records(pane, numbers)]
         records.extend(self._expire(SLIDING, max(now, watermark)))
         records.extend(self._expire(INTERVAL, watermark))
-        return records
+        return self._ring.record() + records
 
-    def _merge(self, pending: Pending, groups: list[tuple[int, ...]], changed: Changed) -> None:
-        """Add what is pending to its panes."""
-        closed = self._floors.sliding if pending.length == SLIDING else self._closed()
-        for start, cells, counts in pending.take():
-            pane = (pending.length, start)
-            if start + pending.length > closed:
-                stretch = self._stretch(pane)
-                changed.setdefault(pane, set()).update(stretch.credit(cells, counts, groups))
-            elif pending.length == INTERVAL:
-                late = Stretch(self._slices)
-                late.credit(cells, counts, groups)
-                self._merge_late(pane, late, changed)
+    def _news(self, changed: Changed) -> Iterator[News]:
+        """Yield what is pending for panes that are open; what is late is added to its panes."""
+        closed = self._closed()
+        for start, bundles, counts in self._sliding.take():
+            quarter = start - start % INTERVAL
+            if quarter + INTERVAL <= closed:
+                if (SLIDING, start) in self._ring:  # it may be what this takes away from
+                    self._add_to((SLIDING, start), *self._ring.take((SLIDING, start)), changed)
+                self._add_to((SLIDING, start), bundles, counts, changed)
+                self._add_late((INTERVAL, quarter), bundles, counts, changed)
+            else:
+                yield News((SLIDING, start), bundles, counts)
+        for start, bundles, counts in self._intervals.take():
+            pane = (INTERVAL, start)
+            if start + INTERVAL <= closed:
+                self._add_late(pane, bundles, counts, changed)
+            else:
+                yield News(pane, bundles, counts)
+
+    def _is_closing(self, pane: tuple[int, int], until: int) -> bool:
+        """Tell whether a pane is about to join its day, or a floor has passed it."""
+        length, end = pane[0], sum(pane)
+        return (length == INTERVAL and end <= until) or end <= max(self._floors.passed(length))
+
+    def _add_to(self, pane: tuple[int, int], bundles: dict[int, int], counts: dict[int, int], changed: Changed) -> None:
+        """Add what was credited to its pane, unless that has been let go of."""
+        if not self._is_gone(pane):
+            touched = self._stretch(pane).credit(bundles, counts, self._slices.of_length(pane[0]))
+            changed.setdefault(pane, set()).update(touched)
+
+    def _is_gone(self, pane: tuple[int, int]) -> bool:
+        return pane[0] == SLIDING and sum(pane) <= self._floors.sliding
+
+    def _add_late(
+        self, pane: tuple[int, int], bundles: dict[int, int], counts: dict[int, int], changed: Changed
+    ) -> None:
+        """Add what was credited to an interval that is closed."""
+        late = Stretch(self._slices)
+        late.credit(bundles, counts, self._slices.groups)
+        self._merge_late(pane, late, changed)
 
     def _stretch(self, pane: tuple[int, int]) -> Stretch:
         stretch = self.stretches.get(pane)
@@ -164,12 +196,11 @@ class Panes:
             if not self._expired(*pane, number):
                 self._add(pane, number, bundle, histograms, changed)
 
-    def _graduate(self, watermark: int, changed: Changed) -> None:
-        """Add the intervals that no late event can reach any more to their days, once each."""
-        until = watermark - self._policy.lateness
-        if self._keep.days == 0 or until - until % INTERVAL <= self.graduated:
+    def _graduate(self, until: int, changed: Changed) -> None:
+        """Add the intervals that end by then, and that no late event can reach any more, to their days, once each."""
+        if self._keep.days == 0 or until <= self.graduated:
             return
-        before, self.graduated = self.graduated, until - until % INTERVAL
+        before, self.graduated = self.graduated, until
         ready = [
             start
             for length, start in self.stretches
@@ -192,14 +223,14 @@ class Panes:
         if keep.sliding:
             self._sliding_from = self._floors.sliding - SLIDING
 
-    def told(self) -> tuple[int, int, int, int, int]:
-        """Return what the marker has to remember: how far intervals are in their days, and panes dropped."""
-        return self.graduated, *self._floors
+    def told(self) -> tuple[int, int, int, int, int, int]:
+        """Return what the marker has to remember after a flush: the ring's number, how far intervals are in their days, and panes dropped."""
+        return self._ring.number, self.graduated, *self._floors
 
-    def remember(self, told: tuple[int, int, int, int, int]) -> None:
+    def remember(self, told: tuple[int, int, int, int, int, int]) -> None:
         """Know after restoring what `told` returned, whatever retention and lateness are now."""
-        self.graduated = told[0]
-        self._floors = Floors(*told[1:])
+        self._ring.number, self.graduated, *floors = told
+        self._floors = Floors(*floors)
         # Panes are dropped at least so often; what the floors passed since then may still be there.
         self._looked = Floors(*(floor - INTERVAL for floor in self._floors))
 
@@ -299,10 +330,11 @@ class Panes:
             self._seal(_NEVER)
             self._restored = 0
 
-    def restored(self) -> None:
-        """Be ready after all records were taken."""
+    def restored(self, told: Iterable[Credits]) -> None:
+        """Be ready after all records were taken, and those of credits are here; raises `StateCorruptError` when one is missing."""
         self._places = {}
         self._seal(_NEVER)
+        self._ring.restore(told)
 
     def _seal(self, watermark: int) -> None:
         """Seal the stretches to which little more will come; those without a slice go."""

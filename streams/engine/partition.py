@@ -17,7 +17,7 @@ from schemas.business import CostAccrued
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import microseconds
-from schemas.panes import PANES, PARTITION, PartitionStatus, decode_key, decode_value
+from schemas.panes import CREDITS, PANES, PARTITION, PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
 from streams.engine.contributions import Contributions
 from streams.engine.facts import CALL, CHAT, FACTS
@@ -58,9 +58,14 @@ class Restored(NamedTuple):
 
 
 class Partition:
-    """What is known from the records of one partition so far; of the breakdowns of its panes only those asked for."""
+    """What is known from the records of one partition so far; of the breakdowns of its panes only those asked for.
 
-    def __init__(self, number: int, policy: Policy, breakdowns: Collection[str] = BREAKDOWNS) -> None:
+    A partition that is ``telling`` writes of small changes the credits, and the panes later (ring.py); else each flush writes the panes.
+    """
+
+    def __init__(
+        self, number: int, policy: Policy, breakdowns: Collection[str] = BREAKDOWNS, *, telling: bool = False
+    ) -> None:
         self.number = number
         self.policy = policy
         self.offset = 0
@@ -72,7 +77,7 @@ class Partition:
         self.duplicate = 0
         self.refused: dict[Reason, int] = {}
         self._slices = Slices(breakdowns)
-        self._panes = Panes(policy, self._slices)
+        self._panes = Panes(policy, self._slices, telling=telling)
         self._agents = Agents(self._panes, self._slices)
         self._contributions = Contributions(policy, self._panes, self._slices)
         self._counters = EventCounters()
@@ -215,7 +220,9 @@ class Partition:
         try:
             self._restore_marker(marker, others=bool(state) or self._contributions.known)
             self._restore_state(state)
-            self._panes.restored()
+            self._panes.restored(
+                decode_value("credits", kpis.pop(key)) for key in list(kpis) if key.startswith(CREDITS)
+            )
             self._restore_kpis(kpis)
             figures = None if shown is None else decode_value("partition", shown)
             return (

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from streams.engine.policy import SLIDING
+
 TRAITS: Final = ("platform", "priority", "customer_type", "language", "entry_point")
 """Breakdowns that ``call.queued`` states, in the order in which facts keep them."""
 BREAKDOWNS: Final = (*TRAITS, "level", "agent")
@@ -56,6 +58,7 @@ class Slices:
         self.groups: list[tuple[int, ...]] = [()]
         self.sliding: list[tuple[int, ...]] = [()]
         """Of each group the slices that have sliding panes: queues' and agents'."""
+        self._exactly: dict[tuple[int, ...], int] = {}
 
     def number(self, name: Slice) -> int:
         """Return the number of a slice."""
@@ -86,6 +89,20 @@ class Slices:
             self.groups.append(numbers)
             self.sliding.append(numbers[:sliding])
         return known
+
+    def exactly(self, names: Iterable[Slice]) -> int:
+        """Return the number of a group of these slices, all of which have sliding panes: of what was told of either kind of pane."""
+        numbers = tuple(self.number(name) for name in names)
+        known = self._exactly.get(numbers)
+        if known is None:
+            known = self._exactly[numbers] = len(self.groups)
+            self.groups.append(numbers)
+            self.sliding.append(numbers)
+        return known
+
+    def of_length(self, length: int) -> list[tuple[int, ...]]:
+        """Return of each group the slices that have panes of a length, microseconds."""
+        return self.sliding if length == SLIDING else self.groups
 
     def visit(self, channel: str, queue: str, traits: tuple[str | None, ...]) -> int:
         """Return the group of a queue visit: the queue's own slice first, then one for each trait that is known."""

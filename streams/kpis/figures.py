@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from schemas.fields import rfc3339
-from schemas.panes import PANES, Counters, PartitionStatus, Waiting, decode_key, decode_value
+from schemas.panes import CREDITS, PANES, Counters, PartitionStatus, Waiting, decode_key, decode_value
 from schemas.rows import Figure, Row
 from streams.engine.facts import PRESENT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
@@ -55,6 +55,9 @@ class Figures:
         """Take a record of the KPI topic; it replaces the earlier one of its key and partition."""
         if key.startswith(PANES):
             self._panes.load(partition, key, value)
+            return
+        if key.startswith(CREDITS):
+            self._panes.credit(partition, key, value)
             return
         kind, *name = decode_key(key)
         decoded = None if value is None else decode_value(kind, value)

@@ -1,18 +1,20 @@
 """Panes as a reader keeps them: every partition's records as they came, added up and decoded when first asked for.
 
-A record replaces the earlier one of the same key and partition, so reading a topic again, or from the start, changes nothing.
+A record replaces the earlier one of the same key and partition, so reading a topic again, or from the start, changes nothing. What
+records of credits add to panes of which the parts are not written yet is kept beside these.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final, NamedTuple
 
 import msgspec
 from lz4.block import compress, decompress
 
-from schemas.panes import decode_place, split_panes_key
+from schemas.panes import SHORT, Credits, decode_place, decode_value, is_in, split_panes_key, told_of
+from streams.engine.measures import pack
 from streams.engine.policy import SECOND, SLIDING
 from streams.engine.slices import Slice
 from streams.engine.stretch import cuts, told
@@ -46,6 +48,17 @@ class Total:
         self.bundle = bundle
         self.counts: Counts = {}
 
+    def change(self, difference: Total) -> None:
+        """Add a difference, of which any part may be negative; nothing is left of what becomes 0."""
+        self.add(difference)
+        for name, changed in difference.counts.items():
+            left = self.counts[name]
+            for index in changed:
+                if not left[index]:
+                    del left[index]
+            if not left:
+                del self.counts[name]
+
     def add(self, other: Total) -> None:
         """Add another sum to this one."""
         self.bundle += other.bundle
@@ -62,26 +75,75 @@ class Total:
                 merged[index] = merged.get(index, 0) + number
 
 
-class Stretch:
-    """The records of one stretch of time, by place, part and partition; and the sums of slices by breakdown."""
+class Added:
+    """What a partition's records of credits, from the number ``since`` on, add to the slices of a stretch of time."""
 
-    __slots__ = ("_records", "_sealed", "sums")
+    __slots__ = ("_later", "_totals", "since")
+
+    def __init__(self, since: int) -> None:
+        self.since = since
+        self._totals: dict[int, Total] = {}
+        self._later: list[tuple[list[int], int, Counts]] = []
+
+    def add(self, slices: Iterable[int], bundle: int, counts: Counts) -> None:
+        """Add a difference to slices."""
+        totals = self._totals
+        for number in slices:
+            total = totals.get(number)
+            if total is None:
+                total = totals[number] = Total()
+            total.bundle += bundle
+            if counts:
+                total.count(counts)
+
+    def add_later(self, slices: list[int], bundle: int, counts: Counts) -> None:
+        """Add a difference to slices that are seldom asked for."""
+        self._later.append((slices, bundle, counts))
+
+    def totals(self, *, often: bool) -> dict[int, Total]:
+        """Return the differences by slice; of those that are seldom asked for only unless ``often``."""
+        if self._later and not often:
+            for later in self._later:
+                self.add(*later)
+            self._later = []
+        return self._totals
+
+
+class Told(NamedTuple):
+    """A record of credits: its number, the panes of which it tells, those that are whole since (length and start in seconds), and its value."""
+
+    number: int
+    panes: set[tuple[int, int]]
+    whole: list[tuple[int, int]]
+    record: bytes
+
+
+class Stretch:
+    """The records of one stretch of time, by place, part and partition; what credits add to them; and sums by breakdown."""
+
+    __slots__ = ("_records", "_sealed", "added", "sums", "written")
 
     def __init__(self) -> None:
         self._records: dict[int, bytes] = {}
         self._sealed: bytes | None = None
+        self.added: dict[int, Added] = {}
+        """By partition."""
         self.sums: dict[str | None, dict[int, Total]] = {}
+        self.written: dict[str | None, dict[int, Total]] = {}
+        """Sums of the records alone."""
 
-    def put(self, at: int, record: bytes | None) -> bool:
-        """Take a record, or its deletion; return whether any are left."""
+    def __bool__(self) -> bool:
+        return bool(self._records or self._sealed or self.added)
+
+    def put(self, at: int, record: bytes | None) -> None:
+        """Take a record, or its deletion."""
         if self._sealed is not None:
             self._records, self._sealed = self.records(), None
-        self.sums.clear()
+        self.written.clear()
         if record is None:
             self._records.pop(at, None)
         else:
             self._records[at] = record
-        return bool(self._records)
 
     def records(self) -> dict[int, bytes]:
         """Return the records; do not change them."""
@@ -111,6 +173,8 @@ class PaneStore:
         self._open: set[tuple[int, int]] = set()
         """Length and start of the stretches that are not sealed, and of some that are gone."""
         self._newest = 0
+        self._rings: dict[int, dict[bytes, Told]] = {}
+        """Records of credits by partition and key."""
 
     def load(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take a record of panes."""
@@ -118,6 +182,70 @@ class PaneStore:
         place = self._places.get(name)
         if place is None:
             place = self._place(name)
+        stretch = self._touched(length, start)
+        stretch.put((place << _PARTS | part) << _PARTITIONS | partition, value)
+        if not stretch:
+            del self._stretches[length][start]
+
+    def credit(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Take a record of credits, or its deletion. It takes the place of the one with its key."""
+        ring = self._rings.setdefault(partition, {})
+        before = ring.pop(key, None)
+        if before is not None:
+            self._drop(partition, before.panes, before.number)
+        if value is not None:
+            record: Credits = decode_value("credits", value)
+            panes = {place for pane in record.panes for place in told_of(pane)}
+            ring[key] = Told(record.number, panes, record.whole, value)
+            self._add(partition, record)
+            self._drop(partition, record.whole, record.number)
+
+    def _add(self, partition: int, record: Credits, only: Collection[tuple[int, int]] | None = None) -> None:
+        """Add what a record tells, of all panes or of some (length and start in seconds), and not of those that are whole since."""
+        whole = {
+            pane for told in self._rings[partition].values() if told.number >= record.number for pane in told.whole
+        }
+        names = [Slice(*name) for name in record.slices]
+        numbers = [self._number(name) for name in names]
+        often = {at for at, name in enumerate(names) if is_in(SHORT, name.breakdown)}
+        self._queues.update(name.queue for name in names)
+        self.places.update((of.channel, of.queue) for of in names if of.channel is not None and of.queue is not None)
+        for pane in record.panes:
+            stretches = [
+                (length, self._added(partition, record.number, length, start))
+                for length, start in told_of(pane)
+                if (length, start) not in whole and (only is None or (length, start) in only)
+            ]
+            for credit in pane.credits:
+                bundle, counts = pack(credit.measures), credit.histograms
+                first = [numbers[at] for at in credit.slices if at in often]
+                rest = [numbers[at] for at in credit.slices if at not in often]
+                for length, added in stretches:
+                    added.add(first, bundle, counts)
+                    if rest and length != SHORT:
+                        added.add_later(rest, bundle, counts)
+
+    def _added(self, partition: int, number: int, length: int, start: int) -> Added:
+        """Return what a partition's credits add to a stretch, to which those of a record, by its number, are about to be added."""
+        added = self._touched(length, start).added.setdefault(partition, Added(number))
+        added.since = min(added.since, number)
+        return added
+
+    def _drop(self, partition: int, panes: Iterable[tuple[int, int]], number: int) -> None:
+        """Let go of what records up to a number told of panes: their parts say it. Of what later ones told nothing goes."""
+        for length, start in panes:
+            stretch = self._stretches.get(length, {}).get(start)
+            if stretch is None or partition not in stretch.added or stretch.added[partition].since > number:
+                continue
+            del self._touched(length, start).added[partition]
+            for later in self._rings[partition].values():
+                if later.number > number and (length, start) in later.panes:
+                    self._add(partition, decode_value("credits", later.record), {(length, start)})
+            if not stretch:
+                del self._stretches[length][start]
+
+    def _touched(self, length: int, start: int) -> Stretch:
+        """Return a stretch that is about to change."""
         stretches = self._stretches.setdefault(length, {})
         stretch = stretches.get(start)
         if stretch is None:
@@ -125,12 +253,12 @@ class PaneStore:
             if start > self._newest:
                 self._newest = start
                 self._seal()
+        stretch.sums.clear()
         self._open.add((length, start))
         if length == _SLIDING:
             for block in _BLOCKS:
                 self._blocks.pop((start - start % block, block), None)
-        if not stretch.put((place << _PARTS | part) << _PARTITIONS | partition, value):
-            del stretches[start]
+        return stretch
 
     def _seal(self) -> None:
         """Seal the stretches that ended hours before the newest begins."""
@@ -176,9 +304,10 @@ class PaneStore:
 
     def part(self, length: int, start: int, breakdown: str | None, partition: int) -> Iterator[tuple[Slice, Total]]:
         """Yield what one partition adds to the sums of each slice of a stretch."""
-        records = self._stretches[length][start].records()
-        own = {at: record for at, record in records.items() if at & _PARTITION == partition}
-        for number, total in self._sums(own, breakdown).items():
+        stretch = self._stretches[length][start]
+        own = {at: record for at, record in stretch.records().items() if at & _PARTITION == partition}
+        added = [more for number, more in stretch.added.items() if number == partition]
+        for number, total in self._with(added, breakdown, self._sums(own, breakdown)).items():
             yield self.slices[number], total
 
     def sums(self, length: int, start: int, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
@@ -186,10 +315,28 @@ class PaneStore:
         stretch = self._stretches[length][start]
         sums = stretch.sums.get(breakdown)
         if sums is None:
-            sums = stretch.sums[breakdown] = self._sums(stretch.records(), breakdown)
+            written = stretch.written.get(breakdown)
+            if written is None:
+                written = stretch.written[breakdown] = self._sums(stretch.records(), breakdown)
+            sums = stretch.sums[breakdown] = self._with(stretch.added.values(), breakdown, written)
             self._remember(length, start)
         for number, total in sums.items():
             yield self.slices[number], total
+
+    def _with(self, added: Iterable[Added], breakdown: str | None, written: dict[int, Total]) -> dict[int, Total]:
+        """Return sums with what is added to them; nothing is left of what becomes 0."""
+        sums = dict(written)
+        for more in added:
+            for number, difference in more.totals(often=is_in(SHORT, breakdown)).items():
+                if self.slices[number].breakdown == breakdown:
+                    total = Total()
+                    if number in sums:
+                        total.add(sums[number])
+                    total.change(difference)
+                    sums[number] = total
+                    if not total.bundle and not total.counts:
+                        del sums[number]
+        return sums
 
     def blocks(self, begin: int, end: int) -> Iterator[Block]:
         """Yield start and length (seconds) of few blocks that make up the sliding panes between two times."""
@@ -259,6 +406,7 @@ class PaneStore:
             stretch = self._stretches.get(old_length, {}).get(old_start)
             if stretch is not None:
                 stretch.sums.clear()
+                stretch.written.clear()
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode

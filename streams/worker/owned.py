@@ -38,7 +38,7 @@ class Owned:
 
     def __init__(self, settings: Settings, number: int, metrics: Metrics, threads: Executor) -> None:
         self.number = number
-        self.engine = Partition(number, settings.policy)
+        self.engine = Partition(number, settings.policy, telling=True)
         self.restored = False
         self.uncommitted = 0
         self.behind = 0.0

@@ -10,7 +10,6 @@ from multiprocessing import get_context
 from typing import Any
 
 from schemas.fields import rfc3339
-from schemas.panes import panes_of
 from streams.broker.topics import TopicSet
 from streams.engine.partition import Partition, Record
 from streams.engine.policy import INTERVAL, SECOND, SLIDING, Policy
@@ -19,6 +18,7 @@ from tests.chaos.feeder import Feeder
 from tests.harness import records
 from tests.harness.exactness import STATUS, comparable, decoded
 from tests.harness.independent import differences
+from tests.harness.panes import panes as panes_of
 
 PATIENCE = 600.0
 SHOWN = 5
@@ -122,12 +122,17 @@ def markers(bootstrap: str, topics: TopicSet) -> list[str]:
 
 def entered(bootstrap: str, topics: TopicSet) -> int:
     """Return how many contacts entered a queue, from the records of the intervals."""
-    found = 0
-    for (_, key), value in records.last(bootstrap, topics.kpis, PATIENCE).items():
-        for (length, _, _, queue, breakdown, _), pane in panes_of(key, value):
-            if length == INTERVAL // SECOND and queue is not None and breakdown is None:
-                found += pane.measures.get("entered", 0)
-    return found
+    return sum(
+        pane.measures.get("entered", 0)
+        for number in records.partitions(bootstrap, topics.kpis)
+        for (length, _, _, queue, breakdown, _), pane in panes_of(
+            {
+                key: decoded(key, value)
+                for (_, key), value in records.last(bootstrap, topics.kpis, PATIENCE, number).items()
+            }
+        ).items()
+        if length == INTERVAL // SECOND and queue is not None and breakdown is None
+    )
 
 
 def shown(board: BoardProcess, start: int, end: int) -> float | None:

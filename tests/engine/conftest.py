@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from streams.engine import ring
+from tests.harness import panes
 
 # A stream of events is a large thing to draw, which is no fault of the test.
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
@@ -25,3 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if PROFILE == "thorough" and here in item.path.parents:
             item.add_marker(pytest.mark.timeout(0))
+
+
+@pytest.fixture(autouse=True)
+def _short_ring() -> Iterator[None]:
+    """Let panes be written after three records of credits: streams of some dozen events go round it again and again."""
+    with pytest.MonkeyPatch.context() as patched:
+        for user in (ring, panes):
+            patched.setattr(user, "RING", 3)
+        yield

@@ -14,6 +14,7 @@ from schemas.panes import AgentNow, Counters, Pane, PartitionStatus, Waiting
 from streams.engine.codes import AMOUNTS, currency
 from streams.engine.partition import Partition, Record, Refusal
 from streams.engine.policy import DAILY, HOUR, SECOND, Policy
+from tests.harness.panes import Name, panes
 
 SHIFTS = (-HOUR, -HOUR // 2, 0, HOUR // 2, HOUR)
 """By how much a day can be longer than 24 hours."""
@@ -49,10 +50,18 @@ def identity(contact_id: str) -> str:
 class Store:
     """A partition, fed and flushed, and what has been written for it."""
 
-    def __init__(self, policy: Policy, state: Topic | None = None, kpis: Topic | None = None, number: int = 0) -> None:
-        self.policy = policy
+    def __init__(
+        self,
+        policy: Policy,
+        state: Topic | None = None,
+        kpis: Topic | None = None,
+        number: int = 0,
+        *,
+        telling: bool = True,
+    ) -> None:
+        self.policy, self.telling = policy, telling
         self.state, self.kpis = dict(state or {}), dict(kpis or {})
-        self.partition = Partition(number, policy)
+        self.partition = Partition(number, policy, telling=telling)
         if self.state or self.kpis:
             self.partition.restore_state(list(self.state.items()))
             self.partition.restore_kpis(list(self.kpis.items()))
@@ -82,17 +91,14 @@ class Store:
 
     def restarted(self) -> Store:
         """Return another partition with what this one has written, and nothing else."""
-        return Store(self.policy, self.state, self.kpis)
+        return Store(self.policy, self.state, self.kpis, telling=self.telling)
 
     def _of_kind(self, kind: str) -> dict[tuple[Any, ...], Any]:
         decoded = {wire.decode_key(key): value for key, value in self.kpis.items()}
         return {key[1:]: wire.decode_value(kind, value) for key, value in decoded.items() if key[0] == kind}
 
-    def _panes(self) -> dict[tuple[Any, ...], Pane]:
-        panes = [pane for key, value in self.kpis.items() for pane in wire.panes_of(key, value)]
-        found = dict(panes)
-        assert len(found) == len(panes), "a pane is in two records"
-        return found
+    def _panes(self) -> dict[Name, Pane]:
+        return panes({key: wire.decode_value(wire.decode_key(key)[0], value) for key, value in self.kpis.items()})
 
     def panes(self, length: int) -> dict[Slice, Pane]:
         """Return the panes of a length in microseconds, times in microseconds; days have 23 to 25 hours."""

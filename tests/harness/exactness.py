@@ -14,12 +14,13 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
 
-from schemas.panes import PartitionStatus, Rebuilt, decode_key, decode_value
+from schemas.panes import CREDITS, PANES, PartitionStatus, Rebuilt, decode_key, decode_value
 from streams.broker.topics import TopicSet
 from streams.engine.marker import MARKER, Marker
 from streams.engine.partition import Partition, Record
 from streams.engine.policy import SECOND, SLIDING, Policy
 from tests.harness import records
+from tests.harness.panes import panes
 
 STATUS = b'["partition"]'
 SLIDING_SECONDS = SLIDING // SECOND
@@ -74,23 +75,24 @@ def comparable(found: Published) -> dict[tuple[Any, ...], Any]:
     Those are dropped once in ten seconds, so which of the oldest are still there depends on when somebody looks.
     """
     oldest = time.time() - SURELY_KEPT
+    by_partition: dict[int, dict[bytes, Any]] = {}
+    for (number, key), value in found.items():
+        by_partition.setdefault(number, {})[key] = value
     return {
-        name: _plain(value)
-        for record in found.items()
-        for name, value in _named(record)
-        if not _empty(value) and (name[1:3] != ("pane", SLIDING_SECONDS) or name[3] > oldest)
+        (number, *name): _plain(value)
+        for number, kpis in by_partition.items()
+        for name, value in _named(kpis)
+        if not _empty(value) and (name[:2] != ("pane", SLIDING_SECONDS) or name[2] > oldest)
     }
 
 
-def _named(record: tuple[records.Key, Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield what is in a record: of a part its panes, for which part a pane is in depends on who wrote it."""
-    (number, key), value = record
-    kind, *name = json.loads(key)
-    if kind != "panes":
-        yield (number, kind, *name), value
-        return
-    for cut in value:
-        yield (number, "pane", *name[:-1], cut.breakdown, cut.value), cut.pane
+def _named(kpis: dict[bytes, Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield what records say: of those of panes and credits the panes, for what is written where depends on who wrote it."""
+    for name, pane in panes(kpis).items():
+        yield ("pane", *name), pane
+    for key, value in kpis.items():
+        if not key.startswith((PANES, CREDITS)):
+            yield tuple(json.loads(key)), value
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,172 @@
+"""What is told before it is written: the figures are the same, for a worker that takes up from it and for a reader however it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.agents import AgentStateChanged
+from schemas.calls import CallAnswered, CallQueued
+from schemas.events import Event
+from schemas.panes import CREDITS, PANES, QUARTER, Credits, decode_value, told_of
+from streams.engine import ring
+from streams.engine.marker import StateCorruptError
+from streams.engine.policy import HOUR, SECOND
+from streams.engine.slices import BREAKDOWNS
+from streams.kpis.panes import PaneStore
+from tests.engine.agreement import figures
+from tests.engine.store import Store
+from tests.engine.traffic import POLICY, deliveries
+
+NOON = 1_772_452_800 * SECOND
+
+
+def sums(store: PaneStore) -> dict[Any, Any]:
+    """Return all that a reader knows of panes."""
+    return {
+        (length, start, *of): (total.bundle, {name: counts for name, counts in total.counts.items() if counts})
+        for length in list(store.lengths())
+        for start in store.starts(length, -(1 << 40), 1 << 40)
+        for breakdown in (None, "hour", *BREAKDOWNS)
+        for of, total in store.sums(length, start, breakdown)
+    }
+
+
+def read(kpis: Iterable[tuple[bytes, bytes | None]], into: PaneStore | None = None) -> PaneStore:
+    """Let a reader take records of partition 3."""
+    store = PaneStore() if into is None else into
+    for key, value in kpis:
+        if key.startswith(PANES):
+            store.load(3, key, value)
+        elif key.startswith(CREDITS):
+            store.credit(3, key, value)
+    return store
+
+
+def pieces(draw: Callable[..., Any], events: Sequence[Event]) -> list[Sequence[Event]]:
+    """Return events in pieces, most of them small."""
+    found, at = [], 0
+    while at < len(events):
+        size = draw(st.sampled_from([1, 1, 2, 3, 8]))
+        found.append(events[at : at + size])
+        at += size
+    return found
+
+
+@given(st.data())
+def test_what_is_told_and_written_later_changes_no_figure(data: st.DataObject) -> None:
+    """After every flush, over restarts, beside a store that writes every pane at once."""
+    _, arrived = data.draw(deliveries(contacts=5))
+    store, plain = Store(POLICY), Store(POLICY, telling=False)
+    for piece in pieces(data.draw, arrived):
+        if data.draw(st.booleans()):
+            store = store.restarted()
+        now = max(store.partition.watermark, *(event.time_us for event in piece))
+        for one in (store, plain):
+            one.feed(piece, now)
+            one.flush()
+        assert figures(store) == figures(plain)
+    assert not any(key.startswith(CREDITS) for key in plain.kpis)
+
+
+@given(st.data())
+def test_readers_agree_however_they_read(data: st.DataObject) -> None:
+    """One follows from the start and is asked in between, one reads what is left at the end, in any order; both know what is written at once."""
+    _, arrived = data.draw(deliveries(contacts=5))
+    store, plain, following = Store(POLICY), Store(POLICY, telling=False), PaneStore()
+    for piece in pieces(data.draw, arrived):
+        now = max(store.partition.watermark, *(event.time_us for event in piece))
+        for one in (store, plain):
+            one.feed(piece, now)
+            one.flush()
+        read(((key, store.kpis.get(key)) for key in store.written[-1][1]), following)
+        if data.draw(st.booleans()):
+            assert sums(following) == sums(read(plain.kpis.items()))
+    late = read(data.draw(st.permutations(list(store.kpis.items()))))
+    assert sums(following) == sums(late) == sums(read(plain.kpis.items()))
+    assert {(of.channel, of.queue) for of in late.slices if None not in of[:2]} == late.places
+
+
+def call(number: int, start: int) -> list[Event]:
+    """Return a call that is answered after ten seconds."""
+    seconds = start / SECOND
+    return [
+        CallQueued(id=f"{number}.0", time=seconds, contact_id=f"c{number}", queue="sales"),
+        CallAnswered(id=f"{number}.1", time=seconds + 10, contact_id=f"c{number}", agent_id="ana"),
+    ]
+
+
+def unwritten(store: Store) -> set[tuple[int, int]]:
+    """Return the panes of which a reader has to add credits."""
+    told: list[Credits] = [
+        decode_value("credits", value) for key, value in store.kpis.items() if key.startswith(CREDITS)
+    ]
+    whole = {pane: record.number for record in sorted(told, key=lambda one: one.number) for pane in record.whole}
+    return {
+        pane for record in told for one in record.panes for pane in told_of(one) if whole.get(pane, -1) < record.number
+    }
+
+
+def test_a_pane_is_written_before_what_was_told_of_it_is_gone() -> None:
+    """A record of the same slot comes `RING` later; a pane that is quiet again has nothing told of it by then."""
+    store = Store(POLICY)
+    for number in range(3 * ring.RING):
+        store.feed(call(number, NOON + number * HOUR), NOON + number * HOUR)
+        store.flush()
+        assert len(unwritten(store)) <= 3 * ring.RING
+        early = [start for length, start in unwritten(store) if length == QUARTER]
+        assert min(early) >= (NOON + (number - ring.RING) * HOUR) // SECOND
+    assert len([key for key in store.kpis if key.startswith(CREDITS)]) == ring.RING
+    for number in range(ring.RING + 1):
+        store.feed([AgentStateChanged(id=str(number), time=NOON / SECOND, agent_id="ana", state="offline")])
+        store.flush()
+    assert not unwritten(store)
+    assert not any(key.startswith(CREDITS) for key in store.written[-1][1]), (
+        "nothing was credited, and nothing is left to write"
+    )
+
+
+@pytest.mark.parametrize(("name", "least"), [("MOST", 1), ("LARGEST", 40)])
+def test_much_is_not_told_but_written(monkeypatch: pytest.MonkeyPatch, name: str, least: int) -> None:
+    """Of many credits, or of those that would make too large a record, the panes are written, with what was told of them before."""
+    store, plain = Store(POLICY), Store(POLICY, telling=False)
+    for number in range(4):
+        many = [event for one in range(1 + number % 2 * 20) for event in call(100 * number + one, NOON)]
+        with monkeypatch.context() as patched:
+            if number % 2:
+                patched.setattr(ring, name, least)
+            for one in (store, plain):
+                one.feed(many, NOON)
+                one.flush()
+        assert bool(unwritten(store)) == (number % 2 == 0)
+        assert figures(store) == figures(plain)
+
+
+def test_a_last_record_that_is_missing_is_noticed() -> None:
+    """Figures without it would be too low."""
+    store = Store(POLICY)
+    for number in range(3):
+        store.feed(call(number, NOON), NOON)
+        store.flush()
+    del store.kpis[max(key for key in store.kpis if key.startswith(CREDITS))]
+    with pytest.raises(StateCorruptError, match="the last record of credits is missing"):
+        store.restarted()
+
+
+def test_a_reader_under_whose_eyes_topics_are_compacted_adds_nothing_twice() -> None:
+    """It has read what was told, and a part that holds it; the record that says so was compacted away before it came to it."""
+    store, reader = Store(POLICY), PaneStore()
+    for number in range(3 * ring.RING):
+        store.feed(call(number, NOON + number // ring.RING * HOUR), NOON + 3 * HOUR)
+        store.flush()
+        written = {key: store.kpis.get(key) for key in store.written[-1][1]}
+        told: Credits = next(
+            decode_value("credits", value) for key, value in written.items() if value and key.startswith(CREDITS)
+        )
+        read(((key, value) for key, value in written.items() if not told.whole or not key.startswith(CREDITS)), reader)
+    first = sums(reader)[QUARTER, NOON // SECOND, "call", "sales", None, None]
+    assert first == sums(read(store.kpis.items()))[QUARTER, NOON // SECOND, "call", "sales", None, None]
