@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from benchmarks.alerting.centers import SIZES, Trouble, center, troubles
-from benchmarks.alerting.intervals import GROUP_WAIT, SCRAPE
+from benchmarks.alerting.intervals import SCRAPE
 from benchmarks.alerting.rules import ALERTS, Samples, firing, rule
 from benchmarks.alerting.scrapes import scrapes
 from benchmarks.alerting.verdict import Verdict, Visits, judge, together
@@ -122,7 +122,7 @@ def _section(verdicts: Mapping[str, Sequence[Mapping[str, Verdict]]]) -> Section
     notes = (
         f"real Prometheus over blocks of what is scraped every {SCRAPE // SECOND} s, the rules of prometheus/rules; events are counted at once",
         "callers are hurt where more than 10 % and chance explain gave up; a page is of an incident, of a spell, or false",
-        f"a page is an alert of a queue, as prometheus/alertmanager.yml groups them, sent after its group_wait of {GROUP_WAIT // SECOND} s",
+        "a page is an alert of a queue, as prometheus/alertmanager.yml groups them, sent after the group_wait of its severity",
     )
     return Section(f"pages about abandonment, {weeks:.1f} weeks of centers", told, notes)
 

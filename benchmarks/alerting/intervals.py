@@ -21,14 +21,15 @@ def duration(text: str) -> int:
     return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]] * SECOND
 
 
-def group_wait(routing: Any) -> int:
-    """Return how long a critical alert waits before it is sent: its route's, or that of all.
+def group_wait(severity: str) -> int:
+    """Return how long an alert waits before it is sent: of the route of its severity, or of all.
 
-    >>> group_wait({"group_wait": "10s", "routes": [{"matchers": ['severity="critical"'], "group_wait": "1s"}]})
-    1000000
+    >>> group_wait("critical") < group_wait("warning")
+    True
     """
-    critical = next(route for route in routing["routes"] if route["matchers"] == ['severity="critical"'])
-    return duration((routing | critical)["group_wait"])
+    route = _read("alertmanager.yml")["route"]
+    own: dict[str, str] = next((one for one in route["routes"] if one["matchers"] == [f'severity="{severity}"']), {})
+    return duration((route | own)["group_wait"])
 
 
 def _read(name: str) -> Any:
@@ -40,4 +41,3 @@ SCRAPE: Final = duration(_GLOBAL["scrape_interval"])
 EVALUATION: Final = duration(_GLOBAL["evaluation_interval"])
 LATER: Final = (SCRAPE // SECOND + 1) // 2 * SECOND
 """Rules are evaluated at other moments than boards are scraped: on average half an interval later, here whole seconds as promtool wants."""
-GROUP_WAIT: Final = group_wait(_read("alertmanager.yml")["route"])

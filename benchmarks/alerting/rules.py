@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import yaml
 
-from benchmarks.alerting.intervals import EVALUATION, GROUP_WAIT, LATER, SCRAPE, duration
+from benchmarks.alerting.intervals import EVALUATION, LATER, SCRAPE, duration, group_wait
 from benchmarks.alerting.scrapes import Seen
 from benchmarks.alerting.verdict import Pages
 from benchmarks.processes import BenchmarkError, Child
@@ -54,6 +54,8 @@ class Rule(NamedTuple):
     """`for`, microseconds."""
     keep: int
     """`keep_firing_for`, microseconds."""
+    wait: int
+    """`group_wait` of its severity in Alertmanager's routing, microseconds."""
     records: list[dict[str, str]]
 
 
@@ -68,7 +70,8 @@ def rule(alert: str, file: Path = RULES) -> Rule:
     plain = {name: text for name, text in records.items() if not any(other in text for other in records)}
     expression = _spelled_out(found["expr"], {name: text for name, text in records.items() if name not in plain})
     used = [{"record": name, "expr": text} for name, text in plain.items() if name in expression]
-    return Rule(expression, duration(found.get("for", "0s")), duration(found.get("keep_firing_for", "0s")), used)
+    hold, keep = (duration(found.get(name, "0s")) for name in ("for", "keep_firing_for"))
+    return Rule(expression, hold, keep, group_wait(found["labels"]["severity"]), used)
 
 
 def _spelled_out(expression: str, records: Mapping[str, str]) -> str:
@@ -197,7 +200,7 @@ def _pages(server: _Prometheus, of: Rule, begin: int, end: int) -> Pages:
         for queue, times in server.times(of.expression, since, min(since + stretch - EVALUATION, end)):
             held[queue] += times
     return {
-        queue: [(fires + GROUP_WAIT, ends + GROUP_WAIT) for fires, ends in _episodes(times, of.hold, of.keep)]
+        queue: [(fires + of.wait, ends + of.wait) for fires, ends in _episodes(times, of.hold, of.keep)]
         for queue, times in held.items()
     }
 

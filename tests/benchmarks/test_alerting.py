@@ -147,7 +147,7 @@ def test_what_is_recorded_from_records_is_spelled_out():
     assert "queue_channel_window:contact_center_abandonment_evidence:max" not in names
     assert "evidence" not in spike.expression
     assert "ln(" in spike.expression
-    assert (spike.hold, spike.keep) == (0, 5 * MINUTE)
+    assert (spike.hold, spike.keep, spike.wait) == (0, 5 * MINUTE, SECOND)
 
 
 @pytest.mark.parametrize("size", SIZES)
