@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import defaultdict
@@ -137,7 +138,9 @@ def test_the_spacing_is_kept_at_another_speed(kafka, topics, rehearsal, replay, 
     arrived = [seen[value] for _, value in events]
     for number, at in enumerate(arrived):
         assert at - began[0] >= number * 0.1 - 0.002, number  # never early
-    assert arrived == sorted(arrived)
+    assert all(
+        after > before - 0.05 for before, after in itertools.pairwise(arrived)
+    )  # brokers take partitions in any order
     assert arrived[-1] - began[0] < 30
     assert seen[late[1]] >= began[0] + 1.9
 
