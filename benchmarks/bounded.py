@@ -85,7 +85,7 @@ def records(case: str, events: int) -> list[Record]:
 def cost(case: str, events: int, observe: Callable[[Any, str, Any], None] | None = None) -> Cost:
     """Return what the last tenth of the events of a case costs; ``observe`` is told of every call of a function in it."""
     taken = records(case, events)
-    partition, state = Partition(0, Policy()), {}
+    partition, state = Partition(0, Policy(), telling=True), {}
     last = max(1, events // 10)
     spent, written, flushes = 0.0, 0, 0
     for at in range(0, len(taken), FLUSH):

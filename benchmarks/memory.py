@@ -24,7 +24,7 @@ from streams.engine.partition import Partition
 from streams.engine.policy import Policy
 
 _FLUSH = 5_000
-_PANES = {"codes.py", "histogram.py", "measures.py", "panes.py", "slices.py", "stretch.py"}
+_PANES = {"codes.py", "histogram.py", "measures.py", "panes.py", "ring.py", "slices.py", "stretch.py"}
 _AGENTS = {"agents.py", "facts.py", "fields.py"}
 _SIMULATED = "simulate"
 _KEPT = {"contacts.py", "customer.py", "customers.py", "shelf.py", _SIMULATED}
@@ -59,7 +59,7 @@ def hold(contacts: int, *, traced: bool) -> Held:
 
 def _grown(contacts: int) -> tuple[Partition, int]:
     """Return a partition in which everybody has gone quiet, and the number of its contacts."""
-    partition = Partition(0, Policy())
+    partition = Partition(0, Policy(), telling=True)
     seen = 0
     for count, (_, key, event) in enumerate(simulated(REALISTIC)):
         seen += isinstance(event, CallQueued) and event.id.endswith(".1")

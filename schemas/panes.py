@@ -19,7 +19,7 @@ A transaction of few credits tells them in one record, and the parts of the pane
 what its parts say and what its credits add: of all records of credits that are there, those with a higher number than the highest
 one that says the pane (length and start) is whole. What is told of a pane of 10 s is of the one of 900 s around it too, and of itself only
 where it is a queue's own or an agent's: others have no panes of 10 s. A record takes the place of the one `RING` numbers before it, by when all
-panes that that one changed are whole.
+panes that that one changed are whole. Who comes to a part that a compaction has left reads right figures once all records are read.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def decode_place(place: bytes) -> tuple[str | None, str | None]:
 
 
 def panes_of(key: bytes, value: bytes) -> Iterator[tuple[tuple[Any, ...], Pane]]:
-    """Yield (length, start, channel, queue, breakdown, value) and the pane, of each in a part; nothing of other records."""
+    """Yield (length, start, channel, queue, breakdown, value) and the pane, of each in a part, without what credits add; nothing of other records."""
     if key.startswith(PANES):
         place = decode_key(key)[1:-1]
         for cut in decode_value("panes", value):

@@ -217,7 +217,7 @@ class Feed(Generic[F]):
                 self._answered = self._clock()
                 waiting = held.setdefault(message.partition(), [])
                 waiting.append(message)
-                if message.key() == PARTITION or len(waiting) >= HELD or not self.ready:
+                if message.key() == PARTITION or len(waiting) >= HELD:
                     whole += waiting
                     waiting.clear()
             if whole:
@@ -227,6 +227,7 @@ class Feed(Generic[F]):
                 if len(_partitions(consumer, self._topic("kpis"))) > self._read_partitions:
                     raise TopicAnewError("partitions were added")
             if not self.ready and ends.all_reached():
+                self.load(_before(ends, held))
                 self.ready = True
                 _loaded(records=self.loaded, partitions=len(ends.missing_at_start))
                 self._tell()
@@ -247,7 +248,7 @@ class Feed(Generic[F]):
                 self._shown.load(message)
             else:
                 self._anew.see(message)
-        except (ValueError, TypeError, AttributeError) as error:  # of another version, or not ours
+        except (ValueError, TypeError, AttributeError, LookupError) as error:  # of another version, or not ours
             _unread(partition=message.partition(), offset=message.offset(), error=str(error))
 
         if self._anew is not None and self._anew.complete:
@@ -304,6 +305,16 @@ def _arrived(consumer: Any) -> list[Any]:
     """Return what has arrived, as soon as anything has; `consume` alone would wait for a full batch."""
     first = consumer.poll(POLL)
     return [] if first is None else [first, *consumer.consume(BATCH - 1, 0)]
+
+
+def _before(ends: Ends, held: dict[int, list[Any]]) -> list[Any]:
+    """Take from what is held back what was there at the start: it is whole, though the last record of its transaction may be deleted."""
+    found: list[Any] = []
+    for number, waiting in held.items():
+        end = ends.missing_at_start.get(number, 0)
+        found += [message for message in waiting if message.offset() < end]
+        held[number] = [message for message in waiting if message.offset() >= end]
+    return found
 
 
 def _partitions(consumer: Any, topic: str) -> list[int]:

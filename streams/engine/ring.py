@@ -1,8 +1,8 @@
 """The ring: what transactions of few credits added to panes, told before the panes are written.
 
 At short intervals a pane is much larger than what changes in it, and one event changes many. So a transaction of few credits writes
-these, in one record, and parts of panes later: a pane `RING` such records after the first one that changes it at the latest. It is *whole*
-then, which the record of that transaction says: what was told of it before is in its parts.
+these, in one record, and the parts of a pane later, before the record of the first one that changed it is replaced. The pane is *whole* then,
+which the record of that transaction says: what was told of it is in its parts.
 
     number     0       1       2      ...     39        40, in the place of 0
     credits    A B     A       B C            A         C
@@ -29,9 +29,9 @@ from streams.engine.stretch import Histograms
 Pane = tuple[int, int]
 """Length and start, microseconds."""
 MOST: Final = 4_000
-"""Credits in a record at most. A transaction of more writes the panes: most are then in it, and each changes by much."""
+"""Places credited in a record at most. A transaction of more writes the panes: most are then in it, and each changes by much."""
 LARGEST: Final = 600_000
-"""Bytes of a record at most; brokers take a million unless told otherwise."""
+"""Bytes of a record's slices and credits at most."""
 
 
 class News(NamedTuple):
@@ -132,10 +132,10 @@ class Ring:
             if slices and (bundle or counts)
         ]
 
-    def due(self, until: Callable[[Pane], bool]) -> list[Pane]:
-        """Return the panes that have to be written now, those among them for which ``until`` says so."""
+    def due(self, is_closing: Callable[[Pane], bool]) -> list[Pane]:
+        """Return the panes that have to be written now, and those that are closing."""
         last = self.number - RING + 1
-        return [pane for pane, unwritten in self._unwritten.items() if unwritten.is_due(last) or until(pane)]
+        return [pane for pane, unwritten in self._unwritten.items() if unwritten.is_due(last) or is_closing(pane)]
 
     def __contains__(self, pane: Pane) -> bool:
         return pane in self._unwritten
@@ -161,8 +161,8 @@ class Ring:
     def restore(self, records: Iterable[Credits]) -> None:
         """Take what records tell of that no part says yet; raises `StateCorruptError` when the last is not there."""
         told = sorted(records, key=lambda record: record.number)
-        if self.number != (told[-1].number + 1 if told else 0):
-            message = "the last record of credits is missing"
+        if [record.number for record in told] != list(range(max(0, self.number - RING), self.number)):
+            message = "credits and state are of different times, or records of credits are missing"
             raise StateCorruptError(message)
         whole = {pane: record.number for record in told for pane in record.whole}
         for record in told:

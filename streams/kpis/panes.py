@@ -109,13 +109,15 @@ class Added:
         return self._totals
 
 
-class Told(NamedTuple):
-    """A record of credits: its number, the panes of which it tells, those that are whole since (length and start in seconds), and its value."""
+class _Record(NamedTuple):
+    """A record of credits."""
 
     number: int
     panes: set[tuple[int, int]]
+    """Of which it tells (length and start in seconds)."""
     whole: list[tuple[int, int]]
-    record: bytes
+    """Of which the parts say all from it on."""
+    value: bytes
 
 
 class Stretch:
@@ -151,7 +153,8 @@ class Stretch:
 
     def seal(self) -> None:
         """Keep the records compressed: of what has passed little is asked, and less changes."""
-        self._records, self._sealed = {}, compress(_pack(self.records()))
+        if self._records:
+            self._records, self._sealed = {}, compress(_pack(self.records()))
 
 
 class PaneStore:
@@ -173,7 +176,7 @@ class PaneStore:
         self._open: set[tuple[int, int]] = set()
         """Length and start of the stretches that are not sealed, and of some that are gone."""
         self._newest = 0
-        self._rings: dict[int, dict[bytes, Told]] = {}
+        self._rings: dict[int, dict[bytes, _Record]] = {}
         """Records of credits by partition and key."""
 
     def load(self, partition: int, key: bytes, value: bytes | None) -> None:
@@ -189,22 +192,20 @@ class PaneStore:
 
     def credit(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take a record of credits, or its deletion. It takes the place of the one with its key."""
+        record: Credits | None = None if value is None else decode_value("credits", value)
         ring = self._rings.setdefault(partition, {})
         before = ring.pop(key, None)
         if before is not None:
             self._drop(partition, before.panes, before.number)
-        if value is not None:
-            record: Credits = decode_value("credits", value)
+        if record is not None and value is not None:
             panes = {place for pane in record.panes for place in told_of(pane)}
-            ring[key] = Told(record.number, panes, record.whole, value)
-            self._add(partition, record)
+            ring[key] = _Record(record.number, panes, record.whole, value)
             self._drop(partition, record.whole, record.number)
+            self._add(partition, record)
 
     def _add(self, partition: int, record: Credits, only: Collection[tuple[int, int]] | None = None) -> None:
         """Add what a record tells, of all panes or of some (length and start in seconds), and not of those that are whole since."""
-        whole = {
-            pane for told in self._rings[partition].values() if told.number >= record.number for pane in told.whole
-        }
+        whole = {pane for one in self._rings[partition].values() if one.number >= record.number for pane in one.whole}
         names = [Slice(*name) for name in record.slices]
         numbers = [self._number(name) for name in names]
         often = {at for at, name in enumerate(names) if is_in(SHORT, name.breakdown)}
@@ -233,15 +234,17 @@ class PaneStore:
 
     def _drop(self, partition: int, panes: Iterable[tuple[int, int]], number: int) -> None:
         """Let go of what records up to a number told of panes: their parts say it. Of what later ones told nothing goes."""
+        again: set[tuple[int, int]] = set()
         for length, start in panes:
             stretch = self._stretches.get(length, {}).get(start)
-            if stretch is None or partition not in stretch.added or stretch.added[partition].since > number:
-                continue
-            del self._touched(length, start).added[partition]
-            for later in self._rings[partition].values():
-                if later.number > number and (length, start) in later.panes:
-                    self._add(partition, decode_value("credits", later.record), {(length, start)})
-            if not stretch:
+            if stretch is not None and partition in stretch.added and stretch.added[partition].since <= number:
+                del self._touched(length, start).added[partition]
+                again.add((length, start))
+        for later in self._rings[partition].values() if again else ():
+            if later.number > number and not again.isdisjoint(later.panes):
+                self._add(partition, decode_value("credits", later.value), again)
+        for length, start in again:
+            if not self._stretches[length][start]:
                 del self._stretches[length][start]
 
     def _touched(self, length: int, start: int) -> Stretch:

@@ -29,11 +29,11 @@ from rich.console import Console
 from rich.progress import track
 
 from schemas.dead_letters import RefusedError
-from schemas.panes import PANES, split_panes_key
+from schemas.panes import CREDITS, PANES, decode_value, split_panes_key, told_of
 from streams.broker.topics import TopicSet
 from streams.cli import INTERRUPTED
 from streams.engine.policy import DAY, SECOND
-from streams.engine.records import event_of
+from streams.engine.records import Records, event_of
 from streams.engine.slices import BREAKDOWNS
 from streams.errors import BrokerError, CentralitaError
 from streams.kafka import confluent
@@ -205,8 +205,17 @@ def told(begin: int, end: int, settings: Settings) -> str:
 def _panes(settings: Settings, number: int) -> set[tuple[int, int]]:
     """Return when the panes of a partition begin and end (microseconds)."""
     keys: dict[bytes, None] = {}
-    restore(settings, number, {TopicSet(settings.kafka.prefix).kpis: keeping(keys)}, lambda *_: None)
+    credited: dict[bytes, bytes] = {}
+    keep = keeping(keys)
+
+    def feed(records: Records) -> None:
+        keep(records)
+        credited.update({key: value for key, value in records if value is not None and key.startswith(CREDITS)})
+
+    restore(settings, number, {TopicSet(settings.kafka.prefix).kpis: feed}, lambda *_: None)
     panes = {split_panes_key(key)[:2] for key in keys if key.startswith(PANES)}
+    for key in keys.keys() & credited.keys():
+        panes.update(place for pane in decode_value("credits", credited[key]).panes for place in told_of(pane))
     return {(start * SECOND, (start + length) * SECOND) for length, start in panes}
 
 

@@ -64,6 +64,17 @@ def test_it_is_ready_when_all_that_was_committed_before_is_loaded(feed, producer
     assert feed.loaded == 5001
 
 
+def test_what_was_there_before_is_loaded_though_it_has_no_last_record(feed, producer, topics):
+    """A rebuild leaves a partition without events with deletions alone; what comes after the start waits for its last record."""
+    producer.begin_transaction()
+    write(producer, topics, b'["agent","ana"]', LAST)
+    write(producer, topics, b'["agent","eva"]', partition=1)
+    producer.commit_transaction()
+    feed.start()
+    wait_until(lambda: feed.ready, 20, "not ready")
+    assert sorted(feed.figures.keys) == [b'["agent","ana"]', b'["agent","eva"]', LAST]
+
+
 def test_an_empty_topic_is_ready_too(feed):
     feed.start()
     wait_until(lambda: feed.condition().state == "live", 20, "not live")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 
 from schemas.panes import PartitionStatus
 from streams.board.feed import Feed
@@ -110,3 +111,11 @@ def test_a_rebuild_that_was_begun_again_takes_the_place_of_the_first():
     assert shown(feed) == 12
     feed.load(counted(1, 80))
     assert shown(feed) == 140
+
+
+@pytest.mark.parametrize("credit", [b'[[0],{"of_a_later_version":1},{}]', b'[[7],{"entered":1},{}]'])
+def test_credits_that_cannot_be_read_are_left_out(credit: bytes):
+    """The reading goes on behind them."""
+    record = b'{"number":0,"slices":[["call","sales",null,null]],"panes":[[900,0,[' + credit + b"]]]}"
+    feed = feed_of(Message(0, record, name=b'["credits",0]'), *counted(0, 5))
+    assert shown(feed) == 5
