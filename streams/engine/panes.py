@@ -128,7 +128,7 @@ class Panes:
         until = watermark - self._policy.lateness
         until = max(until - until % INTERVAL, self.graduated)
         for pane in self._ring.due(lambda pane: self._is_closing(pane, until)):
-            self._add_to(pane, *self._ring.take(pane), changed)
+            self._write(pane, changed)
         self._graduate(until, changed)
         records = [record for pane, numbers in changed.items() for record in self._records(pane, numbers)]
         records.extend(self._expire(SLIDING, max(now, watermark)))
@@ -141,9 +141,7 @@ class Panes:
         for start, bundles, counts in self._sliding.take():
             quarter = start - start % INTERVAL
             if quarter + INTERVAL <= closed:
-                if (SLIDING, start) in self._ring:  # it may be what this takes away from
-                    self._add_to((SLIDING, start), *self._ring.take((SLIDING, start)), changed)
-                self._add_to((SLIDING, start), bundles, counts, changed)
+                self._ring.note((SLIDING, start), bundles, counts)
                 self._add_late((INTERVAL, quarter), bundles, counts, changed)
             else:
                 yield News((SLIDING, start), bundles, counts)
@@ -159,14 +157,12 @@ class Panes:
         length, end = pane[0], sum(pane)
         return (length == INTERVAL and end <= until) or end <= max(self._floors.passed(length))
 
-    def _add_to(self, pane: tuple[int, int], bundles: dict[int, int], counts: dict[int, int], changed: Changed) -> None:
-        """Add what was credited to its pane, unless that has been let go of."""
-        if not self._is_gone(pane):
+    def _write(self, pane: tuple[int, int], changed: Changed) -> None:
+        """Add what the ring has of a pane to it, unless that has been let go of."""
+        bundles, counts = self._ring.take(pane)
+        if pane[0] != SLIDING or sum(pane) > self._floors.sliding:
             touched = self._stretch(pane).credit(bundles, counts, self._slices.of_length(pane[0]))
             changed.setdefault(pane, set()).update(touched)
-
-    def _is_gone(self, pane: tuple[int, int]) -> bool:
-        return pane[0] == SLIDING and sum(pane) <= self._floors.sliding
 
     def _add_late(
         self, pane: tuple[int, int], bundles: dict[int, int], counts: dict[int, int], changed: Changed

@@ -87,12 +87,12 @@ class Ring:
         told = self._telling and bool(news) and sum(len(one.bundles) for one in news) <= MOST and self._tell(news)
         number = self.number if told else None
         for (length, start), bundles, counts in news:
-            self._note((INTERVAL, start - start % INTERVAL), bundles, counts, number)
+            self.note((INTERVAL, start - start % INTERVAL), bundles, counts, number)
             if length == SLIDING:
-                self._note((SLIDING, start), bundles, counts, number)
+                self.note((SLIDING, start), bundles, counts, number)
 
-    def _note(self, pane: Pane, bundles: dict[int, int], counts: dict[int, int], number: int | None) -> None:
-        """Note what is credited to a pane; ``number`` is that of the record that tells of it, if one does."""
+    def note(self, pane: Pane, bundles: dict[int, int], counts: dict[int, int], number: int | None = None) -> None:
+        """Note what is credited to a pane; ``number`` is that of the record that tells of it. Without one the pane is due."""
         unwritten = self._unwritten.get(pane)
         if unwritten is None:
             unwritten = self._unwritten[pane] = _Unwritten()
@@ -136,9 +136,6 @@ class Ring:
         """Return the panes that have to be written now, and those that are closing."""
         last = self.number - RING + 1
         return [pane for pane, unwritten in self._unwritten.items() if unwritten.is_due(last) or is_closing(pane)]
-
-    def __contains__(self, pane: Pane) -> bool:
-        return pane in self._unwritten
 
     def take(self, pane: Pane) -> tuple[dict[int, int], dict[int, int]]:
         """Return what is credited to a pane, to be written with it now: bundles by place, and counts by (place, bucket code)."""
@@ -185,7 +182,7 @@ class Ring:
                 for index, count in buckets.items():
                     key = place << CODES | code_of(histogram) + index
                     counts[key] = counts.get(key, 0) + count
-        self._note((pane[0] * SECOND, pane[1] * SECOND), bundles, counts, number)
+        self.note((pane[0] * SECOND, pane[1] * SECOND), bundles, counts, number)
 
 
 class _Record(Struct, frozen=True, omit_defaults=True):
