@@ -332,11 +332,14 @@ class PaneStore:
         for more in added:
             for number, difference in more.totals(often=is_in(SHORT, breakdown)).items():
                 if self.slices[number].breakdown == breakdown:
-                    total = Total()
-                    if number in sums:
-                        total.add(sums[number])
+                    known = sums.get(number)
+                    if known is None or known is written.get(number):  # none, or not ours to change
+                        total = sums[number] = Total()
+                        if known is not None:
+                            total.add(known)
+                    else:
+                        total = known
                     total.change(difference)
-                    sums[number] = total
                     if not total.bundle and not total.counts:
                         del sums[number]
         return sums

@@ -208,3 +208,17 @@ def test_a_reader_under_whose_eyes_topics_are_compacted_adds_nothing_twice() -> 
         read(((key, value) for key, value in written.items() if not told.whole or not key.startswith(CREDITS)), reader)
     first = sums(reader)[QUARTER, NOON // SECOND, "call", "sales", None, None]
     assert first == sums(read(store.kpis.items()))[QUARTER, NOON // SECOND, "call", "sales", None, None]
+
+
+def test_what_one_partition_takes_away_leaves_what_others_add() -> None:
+    """A slice that becomes 0 on the way is as one that was never there, and what was read of the parts stays as it was."""
+    reader, key = PaneStore(), (QUARTER, 0, None)
+    reader.load(0, PANES + b'900,0,"call","sales",0]', b'[[null,null,{"measures":{"entered":1}}]]')
+    for partition, more in enumerate((-1, 2, 3)):
+        credit = b'[[900,0,[[[0],{"entered":%d},{}]]]]' % more
+        reader.credit(
+            partition, CREDITS + b"0]", b'{"number":0,"slices":[["call","sales",null,null]],"panes":' + credit + b"}"
+        )
+    for _ in range(2):
+        assert [total.bundle for _, total in reader.sums(*key)] == [5]
+    assert [total.bundle for number in range(3) for _, total in reader.part(*key, number)] == [2, 3]
