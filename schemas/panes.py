@@ -123,7 +123,7 @@ RING: Final = 40
 """Slots of the records of credits, each in the one of its number modulo so many."""
 SHORT: Final = 10
 QUARTER: Final = 900
-"""Lengths of panes of which records of credits tell (seconds)."""
+"""Lengths of panes, those of days apart (seconds); of these records of credits tell."""
 PARTITION = b'["partition"]'
 """The key of how far a partition is: the last record of each transaction."""
 REBUILT = b'["rebuilt"]'

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from schemas.panes import QUARTER, SHORT
 from streams.engine.business_hours import BusinessHours, Calendar
 from streams.engine.facts import PRESENT
 
@@ -15,7 +16,7 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
-SLIDING, INTERVAL, DAILY = 10 * SECOND, 15 * MINUTE, DAY
+SLIDING, INTERVAL, DAILY = SHORT * SECOND, QUARTER * SECOND, DAY
 """The three lengths of panes."""
 
 

@@ -13,9 +13,8 @@ from typing import Final, NamedTuple
 import msgspec
 from lz4.block import compress, decompress
 
-from schemas.panes import SHORT, Credits, decode_place, decode_value, is_in, split_panes_key, told_of
+from schemas.panes import QUARTER, SHORT, Credits, decode_place, decode_value, is_in, split_panes_key, told_of
 from streams.engine.measures import pack
-from streams.engine.policy import SECOND, SLIDING
 from streams.engine.slices import Slice
 from streams.engine.stretch import cuts, told
 
@@ -23,7 +22,6 @@ Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
 Block = tuple[int, int]
 """Start and length of several sliding panes, or of one (seconds)."""
-_SLIDING: Final = SLIDING // SECOND
 _PARTITIONS: Final = 12
 _PARTS: Final = 16
 """Bits of the numbers of a partition and of a part in what a record is kept by."""
@@ -258,7 +256,7 @@ class PaneStore:
                 self._seal()
         stretch.sums.clear()
         self._open.add((length, start))
-        if length == _SLIDING:
+        if length == SHORT:
             for block in _BLOCKS:
                 self._blocks.pop((start - start % block, block), None)
         return stretch
@@ -288,8 +286,8 @@ class PaneStore:
         """Return the starts of the stretches of a length that lie wholly within (seconds)."""
         stretches = self._stretches.get(length, {})
         if (end - begin) // length < len(stretches):
-            first = begin + -begin % length if length in {10, 900} else begin
-            if length in {10, 900}:
+            first = begin + -begin % length if length in {SHORT, QUARTER} else begin
+            if length in {SHORT, QUARTER}:
                 return [start for start in range(first, end - length + 1, length) if start in stretches]
         return sorted(start for start in stretches if begin <= start and start + length <= end)
 
@@ -351,7 +349,7 @@ class PaneStore:
     def _cut(self, begin: int, end: int, lengths: tuple[int, ...]) -> Iterator[Block]:
         """Yield whole blocks of the first length, before and after them those of the others, and at last single panes."""
         if not lengths:
-            yield from ((start, _SLIDING) for start in self.starts(_SLIDING, begin, end))
+            yield from ((start, SHORT) for start in self.starts(SHORT, begin, end))
             return
         length, *shorter = lengths
         first, last = min(end, begin + -begin % length), max(begin, end - end % length)
@@ -362,10 +360,10 @@ class PaneStore:
     def block(self, block: Block, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
         """Yield the sums of each slice over the sliding panes of a block; do not change them."""
         start, length = block
-        if length == _SLIDING:
-            yield from self.sums(_SLIDING, start, breakdown)
+        if length == SHORT:
+            yield from self.sums(SHORT, start, breakdown)
             return
-        if not self.starts(_SLIDING, start, start + length):
+        if not self.starts(SHORT, start, start + length):
             return  # nothing that would ever change or go, and be forgotten then
         known = self._blocks.setdefault(block, {})
         sums = known.get(breakdown)
