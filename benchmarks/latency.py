@@ -31,8 +31,6 @@ from benchmarks.stream import environment
 from benchmarks.traffic import create
 from streams.broker.topics import TopicSet
 
-WARM_UP = 5.0
-"""Seconds at the start of the load that are not counted."""
 _ASK_EVERY, _SCRAPE_EVERY = 0.05, 5.0
 _PATIENCE = 90.0
 """Seconds for what was sent to be shown, after which it counts as a failure."""
@@ -63,6 +61,14 @@ class Status(msgspec.Struct):
     """What we read of /api/v1/status."""
 
     partitions: dict[int, Offset]
+
+
+class Load(NamedTuple):
+    """Events a second, for how many seconds, and how many of them do not count."""
+
+    rate: float
+    seconds: float
+    warm_up: float
 
 
 class Seen(NamedTuple):
@@ -166,8 +172,8 @@ def ages(sent: list[Due], seen: list[Seen]) -> list[float]:
     return [max(0.0, (one.at - sent[one.number].due_us) / 1e6) for one in seen if 0 < one.number < len(sent)]
 
 
-def measure(rate: float, seconds: float) -> Section:
-    """Run broker, worker, board and load, and look."""
+def measure(rate: float, seconds: float, warm_up: float) -> Section:
+    """Run broker, worker, board and load, and look; the first ``warm_up`` seconds do not count: the JVM compiles the broker beside us."""
     with kafka() as bootstrap, TemporaryDirectory(prefix="centralita-bench-") as name:
         folder, prefix = Path(name), f"bench-{uuid4().hex[:6]}"
         create(bootstrap, TopicSet(prefix))
@@ -179,7 +185,7 @@ def measure(rate: float, seconds: float) -> Section:
             sent, observers = _load(producer, folder, seconds, board)
             cpu = {"worker": worker.cpu_seconds(), "board": board.cpu_seconds()}
             memory = {"worker": worker.memory().peak, "board": board.memory().peak}
-    return _section(sent, observers, rate, seconds, cpu, memory)
+    return _section(sent, observers, Load(rate, seconds, warm_up), cpu, memory)
 
 
 def _load(producer: Child, folder: Path, seconds: float, board: Served) -> tuple[list[Due], Observers]:
@@ -197,9 +203,9 @@ def _load(producer: Child, folder: Path, seconds: float, board: Served) -> tuple
 
 
 def _section(
-    sent: list[Due], observers: Observers, rate: float, seconds: float, cpu: dict[str, float], memory: dict[str, int]
+    sent: list[Due], observers: Observers, load: Load, cpu: dict[str, float], memory: dict[str, int]
 ) -> Section:
-    begin = sent[0].due_us + round(WARM_UP * 1e6)
+    begin = sent[0].due_us + round(load.warm_up * 1e6)
     late = [one for one in sent if one.due_us >= begin]
     asked: list[float] = []
     for number, seen in observers.by_partition.items():
@@ -230,18 +236,23 @@ def _section(
     lines.append(Line("a scrape of /metrics", percentile(sorted(observers.scrape_seconds), 0.5) * 1000, "ms"))
     reached = len(late) / ((late[-1].due_us - begin) / 1e6)
     notes = (
-        f"asked for {rate:,.0f}/s, sent {reached:,.0f}/s for {seconds:.0f} s, the first {WARM_UP:.0f} s not counted; {len(late):,} events",
+        f"asked for {load.rate:,.0f}/s, sent {reached:,.0f}/s for {load.seconds:.0f} s, the first {load.warm_up:.0f} s not counted; {len(late):,} events",
         "broker, producer, worker, board and those who look share the cores",
     )
-    return Section(f"From event to board at {rate:,.0f} events a second", lines, notes)
+    return Section(f"From event to board at {load.rate:,.0f} events a second", lines, notes)
 
 
 @click.command
 @click.option("--rate", type=click.FloatRange(1), default=10_000.0, show_default=True, help="Events a second.")
-@click.option("--seconds", type=click.FloatRange(8), default=40.0, show_default=True, help="How long to send.")
-def latency(rate: float, seconds: float) -> Section:
+@click.option("--seconds", type=click.FloatRange(8), default=60.0, show_default=True, help="How long to send.")
+@click.option(
+    "--warm-up", type=click.FloatRange(0), default=20.0, show_default=True, help="Seconds of it that do not count."
+)
+def latency(rate: float, seconds: float, warm_up: float) -> Section:
     """Time events from their sending to the board's API, stream and /metrics, in an open loop.
 
-    Example: python -m benchmarks latency --rate 5000 --seconds 20
+    Example: python -m benchmarks latency --rate 5000 --seconds 40
     """
-    return measure(rate, seconds)
+    if warm_up >= seconds:
+        raise click.BadParameter(f"{warm_up:g} s of {seconds:g} s leave nothing to count", param_hint="--warm-up")
+    return measure(rate, seconds, warm_up)

@@ -22,7 +22,8 @@ from benchmarks.traffic import SEED, live, producing
 from streams.simulate.timed import SECOND, Sent, encoded
 from streams.simulate.traffic import events
 
-_LINGER = {"linger.ms": 5}
+_NAP = 0.002
+"""Seconds between two looks at the clock; what has come due meanwhile is sent at once."""
 _ROW = 3
 _TRIED = 6
 
@@ -78,11 +79,11 @@ def _send(bootstrap: str, topic: str, made: list[Sent]) -> list[Due]:
 
         return note
 
-    with producing(bootstrap, **_LINGER) as producer:
+    with producing(bootstrap) as producer:
         for number, sent in enumerate(made):
-            while (ahead := sent.time_us - time.time_ns() // 1000) > 0:
+            while sent.time_us > time.time_ns() // 1000:
                 producer.poll(0)
-                time.sleep(min(ahead / SECOND, 0.002))
+                time.sleep(_NAP)
             producer.produce(topic, sent.value, sent.key, on_delivery=delivered(number))
             if number % 16 == 0:
                 producer.poll(0)

@@ -1,9 +1,12 @@
 """Other stream processors with a small job: count the events and sum a number by queue, in tumbling windows of five minutes.
 
-Each reads the worker's own topic in one process, and commits every quarter of a second as the worker does. That topic is keyed by customer,
-so QuixStreams and Kafka Streams write the events to a topic of their own by queue and read them again; Faust keeps a table a partition.
-`Stage.by_queue` gives them a topic keyed by queue instead, which spares them that. How far each is, is asked of the broker (its
-group's committed offsets), not of the peer.
+Each reads the worker's own topic in one process, and commits every quarter of a second, as the worker does live (Faust every 2.8 s, as it
+comes). That topic is keyed by customer, so QuixStreams and Kafka Streams write the events to a topic of their own by queue and read them
+again; Faust keeps a table a partition. `Stage.by_queue` gives them a topic keyed by queue instead, which spares them that.
+
+Kafka Streams is there again with the worker's own job, for which it needs no topic in between, as the worker needs none; once it commits
+every two seconds, as the worker does while it catches up. How far each is, is asked of the broker (its group's committed offsets), not of
+the peer.
 """
 
 from __future__ import annotations
@@ -57,6 +60,10 @@ class Peer(Protocol):
     """A processor to compare with."""
 
     name: str
+    by_customer: bool
+    """Whether it needs the topic that is keyed by customer, whatever others read."""
+    note: str
+    """What a reader of its figures must know."""
 
     def prepare(self) -> Self:
         """Get what it needs, or raise `PeerMissingError`."""
@@ -95,7 +102,13 @@ def _lag(admin: AdminClient, places: list[TopicPartition]) -> bool:
     return any(left[place.topic, place.partition] - place.offset > _CONTROL for place in places)
 
 
-from benchmarks.peers.jvm import KafkaStreams  # noqa: E402 - these import the above
+from benchmarks.peers.jvm import counting, kpis, kpis_catching_up  # noqa: E402 - these import the above
 from benchmarks.peers.python import Faust, QuixStreams  # noqa: E402
 
-PEERS: dict[str, Callable[[], Peer]] = {"faust": Faust, "quixstreams": QuixStreams, "kafka-streams": KafkaStreams}
+PEERS: dict[str, Callable[[], Peer]] = {
+    "faust": Faust,
+    "quixstreams": QuixStreams,
+    "kafka-streams": counting,
+    "kafka-streams-kpis": kpis,
+    "kafka-streams-kpis-2s": kpis_catching_up,
+}

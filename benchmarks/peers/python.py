@@ -17,6 +17,8 @@ class Faust:
     """Faust 0.15.3 as it comes: a tumbling table, one write an event, at least once."""
 
     name = "faust"
+    by_customer = False
+    note = ""
 
     def prepare(self) -> Self:
         """Do nothing: it is installed with us."""
@@ -31,6 +33,8 @@ class QuixStreams:
     """QuixStreams: a tumbling window, exactly once."""
 
     name = "quixstreams"
+    by_customer = False
+    note = ""
 
     def __init__(self) -> None:
         self._folder = cache_folder() / "peers" / f"quixstreams-{QUIX}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import engine, latency, memory, processes, recovery, replay, report, restore, stream
+from benchmarks import engine, latency, machine, memory, processes, recovery, replay, report, restore, stream
 from benchmarks.report import Section, keep
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_a_peer_that_cannot_be_had_is_skipped_with_the_reason(monkeypatch):
 @pytest.mark.kafka
 def test_every_event_is_seen_on_the_board(broker):
     """Percentiles rise, and none is before its event."""
-    found = figures(latency.measure(rate=200, seconds=10))
+    found = figures(latency.measure(rate=200, seconds=8, warm_up=3))
     for what in ("API (status)", "wallboard (stream)"):
         assert 0 < found[f"{what}: p50"] <= found[f"{what}: p99"] <= found[f"{what}: p99.9"]
 
@@ -124,7 +124,7 @@ def test_every_part_has_help_with_an_example(part):
     assert "Example: python -m benchmarks" in said
 
 
-@pytest.mark.parametrize("module", [latency, processes, report, stream])
+@pytest.mark.parametrize("module", [latency, machine, processes, report, stream])
 def test_examples_in_docstrings_hold(module):
     """They are outside of what pytest collects by itself."""
     found = doctest.testmod(module)

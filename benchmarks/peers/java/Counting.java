@@ -1,15 +1,19 @@
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+package peers;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.serialization.Serializer;
+import org.apache.kafka.common.utils.Bytes;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
@@ -21,23 +25,34 @@ import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.processor.TimestampExtractor;
 import org.apache.kafka.streams.state.WindowStore;
-import org.apache.kafka.common.utils.Bytes;
 
 /** Kafka Streams: a tumbling count and sum by queue, exactly_once_v2, one thread. BOOTSTRAP TOPIC GROUP FOLDER COMMIT_MS KEYED */
-public final class KafkaStreamsApp {
+public final class Counting {
     record Event(long time, String queue, double waitSeconds) {}
 
     record Sums(long count, double seconds) {}
 
-    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final JsonFactory JSON = new JsonFactory();
 
     static Event decode(byte[] value) {
-        try {
-            JsonNode event = JSON.readTree(value);
-            return new Event(Instant.parse(event.get("time").textValue()).toEpochMilli(), event.path("queue").asText("none"), event.path("wait_seconds").asDouble(0.0));
-        } catch (java.io.IOException e) {
-            throw new java.io.UncheckedIOException(e);
+        long time = 0;
+        String queue = "none";
+        double waitSeconds = 0;
+        try (JsonParser json = JSON.createParser(value)) {
+            json.nextToken();
+            for (String name = json.nextFieldName(); name != null; name = json.nextFieldName()) {
+                json.nextToken();
+                switch (name) {
+                    case "time" -> time = State.microseconds(json.getText()) / 1_000;
+                    case "queue" -> queue = json.getText();
+                    case "wait_seconds" -> waitSeconds = json.getDoubleValue();
+                    default -> json.skipChildren();
+                }
+            }
+        } catch (IOException error) {
+            throw new UncheckedIOException(error);
         }
+        return new Event(time, queue, waitSeconds);
     }
 
     static final Serde<Event> EVENT = Serdes.serdeFrom(
