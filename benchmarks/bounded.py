@@ -2,6 +2,7 @@
 
 chat:     messages of both sides, one a second; all are within the allowed lateness for as long as it goes on
 ticket:   replies, transfers, resolutions and reopenings in turn, evenly over a year
+bounced:  transfers of a ticket between two queues, one every two seconds, as two rules would that each undo what the other did
 customer: calls, evenly over a year
 
 A flush after every 50 events, as a worker would that commits while they come. The cost is that of the last tenth of the events; state is what the
@@ -50,6 +51,12 @@ def _ticket(events: int) -> Iterator[tuple[float, str, dict[str, Any]]]:
         yield number * 365 * 86_400 / events, kind, {"contact_id": "c", **fields}
 
 
+def _bounced(events: int) -> Iterator[tuple[float, str, dict[str, Any]]]:
+    yield 0, "ticket.opened", {"queue": "first", "channel": "email", "contact_id": "c"}
+    for number in range(1, events):
+        yield 2 * number, "ticket.transferred", {"to_queue": "second" if number % 2 else "first", "contact_id": "c"}
+
+
 def _customer(events: int) -> Iterator[tuple[float, str, dict[str, Any]]]:
     for number in range(0, events, 3):
         at, contact = number * 365 * 86_400 / events, f"c{number}"
@@ -61,6 +68,7 @@ def _customer(events: int) -> Iterator[tuple[float, str, dict[str, Any]]]:
 CASES: Final[dict[str, Callable[[int], Iterator[tuple[float, str, dict[str, Any]]]]]] = {
     "chat, by messages": _chat,
     "ticket, by updates in a year": _ticket,
+    "ticket, by transfers within hours": _bounced,
     "customer, by events of calls in a year": _customer,
 }
 
@@ -85,7 +93,7 @@ def records(case: str, events: int) -> list[Record]:
 def cost(case: str, events: int, observe: Callable[[Any, str, Any], None] | None = None) -> Cost:
     """Return what the last tenth of the events of a case costs; ``observe`` is told of every call of a function in it."""
     taken = records(case, events)
-    partition, state = Partition(0, Policy(), telling=True), {}
+    partition, state = Partition(0, Policy(), write_behind=True), {}
     last = max(1, events // 10)
     spent, written, flushes = 0.0, 0, 0
     for at in range(0, len(taken), FLUSH):

@@ -80,7 +80,7 @@ def _once(taken: list[Record], flush_every: int, behind: int) -> Spent:
     for record in taken:
         decode(record.value or b"")
     decoding = clock() - began
-    partition = Partition(0, Policy(), telling=True)
+    partition = Partition(0, Policy(), write_behind=True)
     process = advance = flush = 0.0
     state = kpis = 0
     for at in range(0, len(taken), flush_every):

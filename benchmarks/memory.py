@@ -59,7 +59,7 @@ def hold(contacts: int, *, traced: bool) -> Held:
 
 def _grown(contacts: int) -> tuple[Partition, int]:
     """Return a partition in which everybody has gone quiet, and the number of its contacts."""
-    partition = Partition(0, Policy(), telling=True)
+    partition = Partition(0, Policy(), write_behind=True)
     seen = 0
     for count, (_, key, event) in enumerate(simulated(REALISTIC)):
         seen += isinstance(event, CallQueued) and event.id.endswith(".1")

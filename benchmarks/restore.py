@@ -52,7 +52,7 @@ def write(bootstrap: str, topics: TopicSet, number: int, contacts: int) -> Image
 
 def image(number: int, contacts: int) -> tuple[dict[bytes, bytes], dict[bytes, bytes], int]:
     """Return the last record of each key of state and figures after about ``contacts`` contacts, and how many there were."""
-    partition = Partition(number, Policy(), telling=True)
+    partition = Partition(number, Policy(), write_behind=True)
     center = REALISTIC.larger(1 / PARTITIONS)
     state: dict[bytes, bytes] = {}
     kpis: dict[bytes, bytes] = {}

@@ -15,9 +15,9 @@ waiting callers and counters of all partitions. The panes of a queue in a stretc
 that is written again replaces all that it had. ``channel`` and ``queue`` are null in the panes of agents' time over all queues; ``breakdown``
 and ``value`` are null in a queue's own pane, which comes first in part 0.
 
-A transaction of few credits tells them in one record, and the parts of the panes that they change later. So the panes of a partition are
+A transaction of few credits publishes them in one record, and the parts of the panes that they change later. So the panes of a partition are
 what its parts say and what its credits add: of all records of credits that are there, those with a higher number than the highest
-one that says the pane (length and start) is whole. What is told of a pane of 10 s is of the one of 900 s around it too, and of itself only
+one that says the pane (length and start) is whole. What is credited to a pane of 10 s is of the one of 900 s around it too, and of itself only
 where it is a queue's own or an agent's: others have no panes of 10 s. A record takes the place of the one `RING` numbers before it, by when all
 panes that that one changed are whole. Who comes to a part that a compaction has left reads right figures once all records are read.
 """
@@ -103,7 +103,7 @@ class PartitionStatus(Struct, frozen=True):
     """How far a partition is: next offset, transactions so far, largest event time, and what became of the records.
 
     ``counted + duplicate + sum(refused.values())`` is the number of records read. Intervals that end by ``graduated`` (microseconds)
-    are in their days.
+    are in their days. ``format`` is the `FORMAT` in which all of the partition's records are written.
     """
 
     offset: int
@@ -113,8 +113,11 @@ class PartitionStatus(Struct, frozen=True):
     duplicate: int
     refused: dict[str, int]
     graduated: int = 0
+    format: int = 0
 
 
+FORMAT: Final = 1
+"""How the records here are written, raised with every change that who knows another one would misread. Those that do not say it are of 0."""
 PANES = b'["panes",'
 CREDITS = b'["credits",'
 COUNTERS = b'["counters",'
@@ -123,7 +126,7 @@ RING: Final = 40
 """Slots of the records of credits, each in the one of its number modulo so many."""
 SHORT: Final = 10
 QUARTER: Final = 900
-"""Lengths of panes, those of days apart (seconds); of these records of credits tell."""
+"""Lengths of panes, those of days apart (seconds); to these records of credits add."""
 PARTITION = b'["partition"]'
 """The key of how far a partition is: the last record of each transaction."""
 REBUILT = b'["rebuilt"]'
@@ -188,14 +191,30 @@ def panes_of(key: bytes, value: bytes) -> Iterator[tuple[tuple[Any, ...], Pane]]
             yield (*place, cut.breakdown, cut.value), cut.pane
 
 
-def told_of(pane: PaneCredits) -> tuple[tuple[int, int], ...]:
-    """Return length and start of the panes that credits are told of.
+def credited_panes(length: int, start: int) -> tuple[tuple[int, int], ...]:
+    """Return length and start (seconds) of the panes to which credits of a pane go: its interval, and itself if it is one of 10 s.
 
-    >>> told_of(PaneCredits(10, 1700000110, [])), told_of(PaneCredits(900, 1700000100, []))
+    >>> credited_panes(10, 1700000110), credited_panes(900, 1700000100)
     (((900, 1700000100), (10, 1700000110)), ((900, 1700000100),))
     """
-    quarter = (QUARTER, pane.start - pane.start % QUARTER)
-    return (quarter, (SHORT, pane.start)) if pane.length == SHORT else (quarter,)
+    quarter = (QUARTER, start - start % QUARTER)
+    return (quarter, (SHORT, start)) if length == SHORT else (quarter,)
+
+
+class _Format(Struct, frozen=True):
+    format: int = 0
+
+
+_format: Final = msgspec.json.Decoder(_Format).decode
+
+
+def format_of(status: bytes) -> int:
+    """Return the format of a partition's records from its status, of which nothing else need be as it is here.
+
+    >>> format_of(b'{"offset":"0000-0007","format":7}'), format_of(b"{}")
+    (7, 0)
+    """
+    return _format(status).format
 
 
 def is_in(length: int, breakdown: str | None) -> bool:

@@ -41,10 +41,10 @@ class Fact:
                 self.counter.labels(**{name: fields[name] for name in self.labels}) if self.labels else self.counter
             )
             counter.inc(amount)
-        tell(self.logger, self.level, self.sentence, **fields)
+        log(self.logger, self.level, self.sentence, **fields)
 
 
-def tell(logger: logging.Logger, level: int, sentence: str, **fields: object) -> None:
+def log(logger: logging.Logger, level: int, sentence: str, **fields: object) -> None:
     """Log one sentence with fields."""
     if logger.isEnabledFor(level):
         logger.log(level, sentence, extra={"fields": fields})

@@ -49,7 +49,7 @@ def rows(feed: Feed[Figures], asked: Asked, *, live: bool, gone: Callable[[], bo
         if asked.window is not None:
             spans = zones.spans(asked.window, query, figures)
         stretches = _stretches(spans)
-        growth: Mapping[int, Any] = told(figures.growth, [stretch.end for stretch in stretches])
+        growth: Mapping[int, Any] = or_bad_request(figures.growth, [stretch.end for stretch in stretches])
         waited = _waiting(figures)
         _some(figures, stretches, growth, {}, found)
     while stretches:
@@ -122,7 +122,7 @@ def _some(
         for place, change in since.items():
             known = grown.get(place, 0)
             grown[place] = None if known is None else known + change
-        found.append(told(_rows_of, figures, stretch, grown))
+        found.append(or_bad_request(_rows_of, figures, stretch, grown))
         if time.monotonic() > until:
             return
 
@@ -136,7 +136,7 @@ def _waiting(figures: Figures) -> dict[Place, int]:
     return {(place.channel, place.queue): place.count for place in figures.waiting()}
 
 
-def told(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+def or_bad_request(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     """Do what may find that a question is none, and tell it as a wrong parameter."""
     try:
         return work(*given, **named)

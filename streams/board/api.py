@@ -20,7 +20,7 @@ from streams.board.answers import GoneError
 from streams.board.broadcast import CLIENTS, KEYS, Broadcast
 from streams.board.exporter import Exporter
 from streams.board.exposition import exposition
-from streams.board.feed import Feed
+from streams.board.feed import ONE_VERSION, OTHER_VERSION, Feed
 from streams.board.parameters import BadRequestError, asked, evolution_asked, ranking_asked, stream_asked
 from streams.board.view import View
 from streams.errors import ConfigurationError
@@ -131,7 +131,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class LoadingError(Exception):
-    """The figures are not complete yet."""
+    """The figures are not complete yet, or of another version."""
 
 
 @web.middleware
@@ -286,6 +286,8 @@ async def _readiness(request: web.Request) -> web.Response:
 
 
 def _loading(view: View) -> web.Response:
+    if view.feed.condition().state == "other_version":
+        return _problem(503, f"{OTHER_VERSION}: {ONE_VERSION}.")
     response = _problem(
         503, f"The board is loading: {view.feed.loaded} records read. Ask again when /readyz says ready."
     )

@@ -1,6 +1,6 @@
 """The figures for Prometheus, made at each scrape: what has gone vanishes, what is known is always there.
 
-Counts of known queues are 0 when nothing happened, and absent until a worker has told of its figures; a ratio without a denominator
+Counts of known queues are 0 when nothing happened, and absent until a worker has published its figures; a ratio without a denominator
 has no sample. What is of no queue, or of no channel, has series with that label empty, as far as there is any: so totals are the sums
 over queues and channels of counts, amounts, numerators and denominators. No sample has a timestamp: how old the figures
 are is said by `contact_center_watermark_timestamp_seconds`.
@@ -170,7 +170,7 @@ class Exporter(Collector):
         yield from (bound, minimum)
 
     def _windows(self) -> Iterator[Metric]:
-        rows = {name: [told(row) for row in self._rows(name, "queue")[:-1]] for name in metrics.WINDOWS}
+        rows = {name: [exported(row) for row in self._rows(name, "queue")[:-1]] for name in metrics.WINDOWS}
         with self._figures() as figures:
             rows |= settled(figures, self._view.now_us())
         yield from families(rows, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
@@ -238,8 +238,8 @@ def durations(found: Mapping[str, Mapping[tuple[str, str], Total]], policy: Poli
         yield family
 
 
-def told(row: Row) -> Row:
-    """Return a row as it is told: of what is of no queue or no channel only what is something, as nobody waits for it to be."""
+def exported(row: Row) -> Row:
+    """Return a row as it is exported: of what is of no queue or no channel only what is something, as nobody waits for it to be."""
     if row.channel and row.queue:
         return row
     kpis = {

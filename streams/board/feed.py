@@ -2,11 +2,13 @@
 
 A partition's records are handed over when the last one of their transaction (``["partition"]``) is there, so a reader never sees half
 a commit. A rebuild fills figures of its own, which take the place of those shown once all partitions are there. Ready when the end of every partition, as it was at the start, has been reached. The client reconnects by itself;
-when the topic was made anew, the figures are read anew.
+when the topic was made anew, the figures are read anew. Of figures in another format (schemas/panes.py) nothing is shown until a rebuild has made new ones.
 
     connecting -> loading -> live <-> behind        events wait for 10 s: no worker counts them, or it trails
-                               ^ v
-                           disconnected             no answer of a broker for 3 s
+                     |         ^ v
+                     |     disconnected             no answer of a broker for 3 s
+                     v
+               other_version                        the figures are of another version, which this one would misread
 """
 
 from __future__ import annotations
@@ -19,7 +21,17 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from schemas.panes import COUNTERS, PARTITION, REBUILT, PartitionStatus, Rebuilt, decode_key, decode_value
+from schemas.panes import (
+    COUNTERS,
+    FORMAT,
+    PARTITION,
+    REBUILT,
+    PartitionStatus,
+    Rebuilt,
+    decode_key,
+    decode_value,
+    format_of,
+)  # fmt: skip
 from streams.board.progress import Ends, Progress, TopicAnewError
 from streams.kafka import confluent
 from streams.kafka import ends as ends_of
@@ -40,6 +52,9 @@ _loaded = Fact(logging.INFO, "The figures are complete.", logger=_log)
 _lost = Fact(logging.WARNING, "Kafka does not answer; the figures stand still.", logger=_log)
 _back = Fact(logging.INFO, "Kafka answers again.", logger=_log)
 _again = Fact(logging.WARNING, "Reading the figures failed and starts again.", logger=_log)
+OTHER_VERSION: Final = "The figures are of another version and are not shown"
+ONE_VERSION: Final = "run board and workers of one version, and `centralita rebuild` if a worker asks for it"
+_other_version = Fact(logging.ERROR, f"{OTHER_VERSION}: {ONE_VERSION}.", logger=_log)
 _unread = Fact(logging.ERROR, "A record of the figures cannot be read and is left out.", logger=_log)
 
 
@@ -69,17 +84,30 @@ class Condition(NamedTuple):
 
 
 class _Filled(Generic[F]):
-    """Figures, and when the events of each queue were committed in a partition."""
+    """Figures, and when the events of each queue were committed in a partition; without what is of another version."""
 
-    def __init__(self, figures: F) -> None:
-        self.figures = figures
+    def __init__(self, make: Callable[[], F]) -> None:
+        self._make = make
+        self.figures = make()
         self.committed: dict[Place, dict[int, int]] = {}
+        self.other_version = False
 
     def load(self, message: Any) -> None:
         """Take a record."""
+        if message.key() == PARTITION and message.value() is not None and not self.other_version:
+            self._look(message)
+        if self.other_version:
+            return
         self.figures.load(message.partition(), message.key(), message.value())
         if message.key().startswith(COUNTERS):
             self._note(message)
+
+    def _look(self, message: Any) -> None:
+        """Forget everything when the format of a partition is another one: it is of all partitions, until a rebuild."""
+        seen = format_of(message.value())
+        if seen != FORMAT:
+            self.figures, self.committed, self.other_version = self._make(), {}, True
+            _other_version(partition=message.partition(), seen=seen, expected=FORMAT)
 
     def _note(self, message: Any) -> None:
         """Note when the events of a queue were committed in a partition; counters that are deleted leave nothing."""
@@ -112,17 +140,35 @@ class _Anew(Generic[F]):
         return not self._missing
 
 
+class _Reading:
+    """The lock of those who read figures: one waits for the figures at a time, so that who fills them is never behind two."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._turn = threading.RLock()
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._turn.acquire()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._turn.release()
+
+
 class Feed(Generic[F]):
     """Figures of all partitions, filled by a thread. Hold `lock` while reading `figures`."""
 
     def __init__(
         self, kafka: KafkaSettings, figures: Callable[[], F], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._shown = _Filled(figures())
+        self._shown = _Filled(figures)
         self._anew: _Anew[F] | None = None
         self._rebuilt: str | None = None
-        self.lock = threading.RLock()
-        self.ready = False
+        self._lock = threading.RLock()
+        self.lock = _Reading(self._lock)
+        self.complete = False
+        """Whether all that was there at the start has been read."""
         self.version = 0
         self.loaded = 0
         self.changed: Callable[[], None] = lambda: None
@@ -141,6 +187,11 @@ class Feed(Generic[F]):
     def figures(self) -> F:
         """Return what is shown; after a rebuild other figures than before."""
         return self._shown.figures
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether there are figures to be shown, as of now or of when Kafka last answered."""
+        return self.complete and not self._shown.other_version
 
     def start(self) -> None:
         """Begin to read, in threads of its own."""
@@ -163,7 +214,9 @@ class Feed(Generic[F]):
             state = "connecting"
         elif now - self._answered > LOST_AFTER:
             state = "disconnected"
-        elif not self.ready:
+        elif self._shown.other_version:
+            state = "other_version"
+        elif not self.complete:
             state = "loading"
         else:
             state = "behind" if self._progress.stalled(now) else "live"
@@ -199,10 +252,10 @@ class Feed(Generic[F]):
             consumer.close()
 
     def _begin(self) -> None:
-        with self.lock:
-            self._shown = _Filled(self._make())
+        with self._lock:
+            self._shown = _Filled(self._make)
             self._anew = self._rebuilt = None
-            self.ready = False
+            self.complete = False
             self.loaded = 0
 
     def _tail(self, consumer: Any, ends: Ends) -> None:
@@ -226,15 +279,15 @@ class Feed(Generic[F]):
                 self._grown.clear()
                 if len(_partitions(consumer, self._topic("kpis"))) > self._read_partitions:
                     raise TopicAnewError("partitions were added")
-            if not self.ready and ends.all_reached():
+            if not self.complete and ends.all_reached():
                 self.load(_before(ends, held))
-                self.ready = True
+                self.complete = True
                 _loaded(records=self.loaded, partitions=len(ends.missing_at_start))
                 self._tell()
 
     def load(self, messages: Iterable[Any]) -> None:
         """Take records as Kafka's client gives them."""
-        with self.lock:
+        with self._lock:
             for message in messages:
                 self._load(message)
         self._tell()
@@ -259,7 +312,7 @@ class Feed(Generic[F]):
         if mark.id == self._rebuilt:  # a partition without events, which the others did not wait for
             return
         if self._anew is None or self._anew.id != mark.id:
-            self._anew = _Anew(mark, _Filled(self._make()))
+            self._anew = _Anew(mark, _Filled(self._make))
         self._anew.begun.add(number)
 
     def last_events(self) -> dict[Place, int]:
@@ -288,7 +341,7 @@ class Feed(Generic[F]):
                 self._answered = self._clock()
                 if len(ends) > self._read_partitions:
                     self._grown.set()
-                with self.lock:
+                with self._lock:
                     done = {number: status.offset for number, status in self.figures.partitions().items()}
                     self.figures.idle = frozenset(number for number, end in ends.items() if done.get(number, 0) >= end)
                 self._progress.see(ends, done, self._clock())

@@ -105,7 +105,7 @@ class View:
         """Return how KPIs evolved; raises `BadRequestError` when the figures cannot tell."""
         query = Query(0, 0, "all", asked.by, asked.channel, asked.queue)
         with self.feed.lock:
-            found = answers.told(evolution, self.feed.figures, query, asked.periods, asked.kpis)
+            found = answers.or_bad_request(evolution, self.feed.figures, query, asked.periods, asked.kpis)
         zone = self.zone_of(asked.queue)
         return Evolved(zone, local(self.now_us(), zone), found)
 

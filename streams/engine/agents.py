@@ -35,36 +35,103 @@ LONGEST_STATE: Final = 24 * HOUR
 """A state that lasts longer counts for so long only: somebody forgot to sign off, or a clock was wrong."""
 _QUARTER_BYTES: Final = 8
 _facts_decoder = msgspec.msgpack.Decoder(list[Fact])
-_encode_facts = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 _encode_now = msgspec.json.Encoder().encode
 
 
 class Agent:
-    """One agent's states, oldest first, the quarters of an hour whose record is out of date, and what was last told."""
+    """One agent's states, oldest first, the quarters of an hour whose record is out of date, and what was last published.
 
-    __slots__ = ("dirty", "facts", "ids", "name", "place", "queues", "recent", "told")
+    A change of state adds little to records of hundreds, so what is written in them is kept, and a change that comes in order is added to it.
+    """
+
+    __slots__ = (
+        "dirty", "facts", "ids", "key", "name", "packed", "place", "published", "quarter", "queues", "recent", "shown", "unwritten",
+        "within",
+    )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.key = msgspec.json.encode(("agent", name))
         self.facts: list[Fact] = []
         self.ids: set[bytes] = set()
         self.dirty: set[int] = set()
         self.queues: tuple[str, ...] | None = None
         """The queues whose ``place`` is known. Facts share one tuple of them, for they seldom change."""
         self.place = 0
-        self.recent: list[Raw] = []
-        """The last facts as they are told; one state more is all that a change adds to hundreds."""
-        self.told = b""
+        self.unwritten = 0
+        """The last facts that are not in what is written yet."""
+        self.recent, self.shown = b"", 0
+        """The last facts as they are published, with a comma after each, and how many these are."""
+        self.quarter = _NONE
+        self.packed, self.within = b"", 0
+        """The facts of that quarter as they are written, one after the other, and how many these are."""
+        self.published = b""
 
     def append(self, fact: Fact) -> None:
         """Add a fact that is later than all others."""
         self.facts.append(fact)
-        self.recent.append(_told(fact))
+        self.unwritten += 1
+
+    def write(self) -> None:
+        """Add the facts that were appended to what is written."""
+        facts, first = self.facts, len(self.facts) - self.unwritten
+        for at in range(first, len(facts)):
+            quarter = facts[at][0] // INTERVAL
+            if not at or facts[at - 1][0] // INTERVAL < quarter:
+                self.quarter, self.packed, self.within = quarter, b"", 0
+            if self.quarter == quarter:
+                self.packed += _encode(facts[at])
+                self.within += 1
+        self.recent += b"".join(map(_text, facts[first:]))
+        self.shown += self.unwritten
+        self.unwritten = 0
 
     def sort(self) -> None:
         """Bring facts that were added anyhow into their order."""
         self.facts.sort()
-        self.recent = [_told(fact) for fact in self.facts[-_lately(self.facts) :]]
+        self._write_anew()
+
+    def _write_anew(self) -> None:
+        facts = self.facts
+        self.shown = min(_MOST, len(facts) - max(0, bisect_left(facts, (facts[-1][0] - RECENT,)) - 1))
+        self.recent = b"".join(map(_text, facts[-self.shown :]))
+        self.quarter, self.within, self.unwritten = _NONE, 0, 0
+
+    def trim(self, horizon: int) -> None:
+        """Forget the whole quarters that no event can change any more, but for the last state before them."""
+        keep = bisect_left(self.facts, (horizon - horizon % INTERVAL,)) - 1
+        if keep < 64:
+            return
+        for fact in self.facts[:keep]:
+            self.ids.discard(fact[1])
+            self.dirty.add(fact[0] // INTERVAL)
+        del self.facts[:keep]
+        if len(self.facts) < max(self.shown, self.within):
+            self._write_anew()
+
+    def record(self, quarter: int) -> bytes | None:
+        """Return the record of the facts in a quarter of an hour; None where there are none."""
+        if quarter == self.quarter:
+            head = _encode([None] * self.within)[: -self.within]  # of an array of so many, each of which takes a byte
+            return head + self.packed
+        begin, end = (bisect_left(self.facts, (at * INTERVAL,)) for at in (quarter, quarter + 1))
+        return _encode(self.facts[begin:end]) if begin < end else None
+
+    def state_now(self) -> AgentNow:
+        """Return the agent's state, and the states of the last `RECENT`: the one that went on when it began, and those after it."""
+        time, _, state, reason, queues = self.facts[-1]
+        since = time
+        for fact in reversed(self.facts):
+            if fact[2] != state or fact[3] != reason:
+                break
+            since = fact[0]
+        passed = 0
+        while self.shown > _MOST or (self.shown > 1 and self.facts[1 - self.shown][0] < time - RECENT):
+            passed = self.recent.index(b"]", passed) + 2
+            self.shown -= 1
+        self.recent = self.recent[passed:]
+        return AgentNow(state, since, reason, list(queues), Raw(b"[" + self.recent[:-1] + b"]"))  # type: ignore[arg-type]  # written already
 
 
 class Agents:
@@ -138,31 +205,19 @@ class Agents:
         """Return the records of the state (a quarter of an hour of an agent each) and of the agents as they are now."""
         state: list[tuple[bytes, bytes | None]] = []
         now: list[tuple[bytes, bytes]] = []
+        horizon = watermark - lateness - HOUR
         for agent in self._changed:
-            self._trim(agent, watermark - lateness - HOUR)
-            for quarter in agent.dirty:
-                begin, end = (bisect_left(agent.facts, (at * INTERVAL,)) for at in (quarter, quarter + 1))
-                facts = agent.facts[begin:end]
-                state.append((_key(agent.name, quarter), _encode_facts(facts) if facts else None))
+            agent.write()
+            if agent.facts[0][0] < horizon:
+                agent.trim(horizon)
+            state += [(_key(agent.name, quarter), agent.record(quarter)) for quarter in agent.dirty]
             agent.dirty.clear()
-            told = _encode_now(_now(agent))
-            if told != agent.told:
-                agent.told = told
-                now.append((msgspec.json.encode(("agent", agent.name)), told))
+            published = _encode_now(agent.state_now())
+            if published != agent.published:
+                agent.published = published
+                now.append((agent.key, published))
         self._changed.clear()
         return state, now
-
-    def _trim(self, agent: Agent, horizon: int) -> None:
-        """Forget the whole quarters that no event can change any more, but for the last state before them."""
-        if agent.facts[0][0] >= horizon:
-            return
-        keep = bisect_left(agent.facts, (horizon - horizon % INTERVAL,)) - 1
-        if keep < 64:
-            return
-        for fact in agent.facts[:keep]:
-            agent.ids.discard(fact[1])
-            agent.dirty.add(fact[0] // INTERVAL)
-        del agent.facts[:keep]
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take a quarter of an hour of an agent back from its record; `restored` brings them into order."""
@@ -180,33 +235,18 @@ class Agents:
             agent.sort()
 
     def restore_now(self, name: str, record: bytes) -> None:
-        """Know what was last told of an agent."""
-        (self._agents.get(name) or self._new(name)).told = record
+        """Know what was last published of an agent."""
+        (self._agents.get(name) or self._new(name)).published = record
 
 
 def _key(name: str, quarter: int) -> bytes:
     return b"a" + quarter.to_bytes(_QUARTER_BYTES, "big", signed=True) + name.encode()
 
 
-def _told(fact: Fact) -> Raw:
-    return Raw(b'[%d,"%s"]' % (fact[0], fact[2].encode()))
-
-
-def _lately(facts: list[Fact]) -> int:
-    """Return how many of the last facts an agent's record tells."""
-    return min(_MOST, len(facts) - max(0, bisect_left(facts, (facts[-1][0] - RECENT,)) - 1))
-
-
-def _now(agent: Agent) -> AgentNow:
-    time, _, state, reason, queues = agent.facts[-1]
-    since = time
-    for fact in reversed(agent.facts):
-        if fact[2:4] != (state, reason):
-            break
-        since = fact[0]
-    del agent.recent[: -_lately(agent.facts)]
-    return AgentNow(state, since, reason, list(queues), agent.recent)  # type: ignore[arg-type]  # written already
+def _text(fact: Fact) -> bytes:
+    return b'[%d,"%s"],' % (fact[0], fact[2].encode())
 
 
 _MOST: Final = 500
 """Changes of state in an agent's record at most."""
+_NONE: Final = -1 << 62

@@ -181,12 +181,12 @@ class Contact:
         """Let the course be folded anew."""
         self.course, self.folded = Course() if self.past is None else unpack(self.past), 0
 
-    def fold(self) -> None:
-        """Bring the course up to date with the facts."""
-        course, facts = self.course, self.facts
-        for at in range(self.folded, len(facts)):
-            advance(course, facts[at])
+    def fold(self) -> bool:
+        """Bring the course up to date with the facts; return False when it is credited the same as before."""
+        facts, folded = self.facts, self.folded
+        changed = advance(self.course, facts[folded:])
         self.folded = len(facts)
+        return changed or not folded
 
     def is_long(self, horizon: int) -> bool:
         """Tell whether it is worth while to sum up the facts before ``horizon``: they are many, and half of all."""
@@ -198,8 +198,7 @@ class Contact:
         self.unfold()
         # One stays, before all that may come: how long after it something comes decides whether that is of this contact (lives.py).
         past, cut = self.course, max(0, bisect_left(self.facts, (horizon,)) - 1)
-        for fact in self.facts[:cut]:
-            advance(past, fact)
+        advance(past, self.facts[:cut])
         self.past, self.floor = pack(past), horizon
         self.replace(self.facts[cut:])
         self.fold()

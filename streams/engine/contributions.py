@@ -5,6 +5,8 @@ Facts are noted as they come and evaluated once per contact, when the time advan
 
 from __future__ import annotations
 
+from typing import Final
+
 from streams.engine.contacts import FEW, UNKNOWN, Contact
 from streams.engine.credits import Credits, lost, patience
 from streams.engine.customer import Customer, is_identified
@@ -19,6 +21,9 @@ from streams.engine.records import Records, contact_key, page_key
 from streams.engine.slices import Slices
 from streams.engine.timers import Timers
 
+_CHANGING: Final = 64
+"""Credits at the end of a long contact's, among which all that changes mostly is."""
+
 
 class Contributions:
     """The contacts, the callers waiting among them, and the timers that they set."""
@@ -30,6 +35,7 @@ class Contributions:
         self._customers = Customers(policy)
         self.restore = self._customers.restore
         """Takes contacts' records back; see `Customers.restore`."""
+        self.restore_block = self._customers.restore_block
         self._timers = Timers()
         self._lives = Lives(policy)
         self._watermark = 0
@@ -108,8 +114,8 @@ class Contributions:
         news, self._news = self._news, []
         horizon = self._watermark - self._policy.lateness
         for key, name, customer, contact in news:
-            contact.fold()
-            self._evaluate(key, name, customer, contact)
+            if contact.fold():
+                self._evaluate(key, name, customer, contact)
             if len(contact.facts) > FEW and contact.is_long(horizon):
                 self._sum_up(name, customer, contact, horizon)
             self._dirty[key, name] = contact
@@ -153,16 +159,17 @@ class Contributions:
             self._sum_up_settled(key)
         for key, name, pages in self._customers.expire(watermark):
             self._dirty[key, name] = pages
-        records: Records = []
+        records = self._customers.written()
         for (key, name), contact in self._dirty.items():
             if isinstance(contact, Contact):
-                records += contact.records(key, name)
+                records.update(contact.records(key, name))
             else:
-                records.append((contact_key(key, name), None))
-                records += [(page_key(key, name, number), None) for number in range(contact)]
+                records[contact_key(key, name)] = None
+                records |= {page_key(key, name, number): None for number in range(contact)}
         self._dirty = {}
         self._customers.settle(watermark)
-        return records
+        records |= self._customers.written()
+        return list(records.items())
 
     def _sum_up_settled(self, key: bytes) -> None:
         horizon = self._watermark - self._policy.lateness
@@ -227,13 +234,17 @@ class Contributions:
         customer.place(name, contact.start, start, about)
         contact.start, contact.about = start, about
         for other, neighbour in neighbours.items():
-            if neighbour is not None and not neighbour.new:
+            # Also one with news of its own: they may change nothing, and then nobody evaluates it.
+            if neighbour is not None:
                 self._settle_up(neighbour, self._credits(other, customer, neighbour))
 
     def _settle_up(self, contact: Contact, new: list[Credit]) -> None:
         credit = self._panes.credit
         old = contact.credits
         contact.credits = new
+        same = min(len(old), len(new)) - _CHANGING
+        if same > 0 and old[:same] == new[:same]:  # a long contact: what is sealed comes first
+            old, new = old[same:], new[same:]
         for was, now in zip(old, new, strict=False):
             if was is now or was == now:
                 continue

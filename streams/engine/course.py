@@ -1,7 +1,7 @@
 """The course of a contact: from its facts to queue visits, conversations and marks.
 
-`advance` takes a course one fact further and `fold` does so for all of them, so an event later than all others costs one step, and an
-earlier one a fold anew; the result is the same (docs/decisions.md).
+`advance` takes a course some facts further, so an event later than all others costs one step, and an earlier one a fold anew of all of
+them; the result is the same (docs/decisions.md).
 
     queued      answered       held  resumed   transferred   queued   answered   ended      wrapped_up
       |--- wait ---|--- talk ----|-hold-|-- talk ---|           |-wait---|--talk-----|--wrap up---|
@@ -22,7 +22,7 @@ rest is in the panes for good.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -69,7 +69,7 @@ class Visit:
         self.outcome, self.decided, self.reason = outcome, time, reason
         self.given = None
 
-    def told(self) -> list[Any]:
+    def packed(self) -> list[Any]:
         """Return what the record keeps of it."""
         return [
             self.queue, self.channel, self.start, self.traits, self.outcome, self.decided, self.reason, self.agent,
@@ -111,7 +111,7 @@ class Leg:
         self.resume(time)
         self.end = time
 
-    def told(self) -> list[Any]:
+    def packed(self) -> list[Any]:
         """Return what the record keeps of it, but for its visit."""
         return [
             self.agent, self.level, self.start, self.end, self.hold, self.held, self.hold_since, self.transferred,
@@ -148,16 +148,21 @@ class Course:
     """What the facts so far say: visits in the order of their starts, conversations in the order of theirs, marks."""
 
     __slots__ = (
-        "about", "asked", "ended", "first", "handed", "legs", "level", "marks", "once", "reopened", "resolved", "resolved_first",
+        "about", "asked", "ended", "first", "given", "given_for", "handed", "legs", "level", "marks", "once", "reopened", "resolved", "resolved_first",
         "sealed", "sold", "transferred", "visits",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
         self.legs: list[Leg] = []
-        self.sealed: list[Visit | Leg] = []
-        """Visits and conversations that nothing can amend any more, and that are not in the panes for good yet."""
+        self.sealed: list[Visit | Leg | Mark] = []
+        """Visits and conversations that nothing can amend any more, and the marks until then; they are not in the panes for good yet.
+        It only grows at its end, so that in a long contact what was credited for all before stays where it is (credits.py)."""
+        self.given: list[Any] = []
+        self.given_for = 0
+        """What is credited for so many of what is sealed (credits.py)."""
         self.marks: list[Mark] = []
+        """Those since then."""
         self.first: Visit | None = None
         """The visit that began first."""
         self.transferred = False
@@ -218,13 +223,19 @@ class Course:
         if self.first is None or visit.start < self.first.start:
             self.first = visit
         if len(visits) > AMENDABLE:
-            self.sealed.append(visits.pop(0))
+            self._seal(visits.pop(0))
 
     def converse(self, leg: Leg) -> None:
         """Begin a conversation."""
         self.legs.append(leg)
         if len(self.legs) > AMENDABLE:
-            self.sealed.append(self.legs.pop(0))
+            self._seal(self.legs.pop(0))
+
+    def _seal(self, one: Visit | Leg) -> None:
+        """Put away what nothing can amend any more; what has happened so far never could be amended."""
+        self.sealed += self.marks
+        self.sealed.append(one)
+        self.marks = []
 
     def last(self, queue: str | None) -> Visit | None:
         """Return the visit that began last, of the queue if one is named."""
@@ -263,17 +274,17 @@ class Course:
         self.marks.append(Mark(what, time, leg.visit, leg.agent, leg.level, more))
 
 
-def fold(facts: Iterable[Fact]) -> Course:
-    """Return the course of these facts, which are in order."""
-    course = Course()
+def advance(course: Course, facts: Iterable[Fact]) -> bool:
+    """Take a course further by facts, which are in order; return False when it is credited the same as before."""
+    changed = False
     for fact in facts:
-        advance(course, fact)
-    return course
+        if _STEPS[fact[1]](course, fact) is not _SAME:
+            changed = True
+    return changed
 
 
-def advance(course: Course, fact: Fact) -> None:
-    """Take a course one fact further."""
-    _STEPS[fact[1]](course, fact)
+_SAME: Final = False
+"""What a step returns after which a contact adds to the figures what it did before."""
 
 
 # Entering, answering, leaving
@@ -346,40 +357,47 @@ def _left(course: Course, fact: Fact) -> None:
 # Conversations
 
 
-def _handed_over(course: Course, fact: Fact) -> None:
+def _handed_over(course: Course, fact: Fact) -> bool:
     if course.handed is None:
         course.handed = fact[0]
+    return _SAME
 
 
-def _replied(course: Course, fact: Fact) -> None:
+def _replied(course: Course, fact: Fact) -> bool | None:
     """A reply answers the visit that waits, takes the conversation up where nobody leads it, and is the response to who asked last."""
     time, agent = fact[0], fact[3]
     if not course.visits:
-        return
+        return _SAME
     visit = course.waiting
     if visit is not None:
         _connect(course, visit, time, agent, course.level)
     elif course.open_leg is None and course.ended is None:
         course.converse(Leg(course.visits[-1], agent, course.level, time))
+    elif course.asked is None and course.handed is None:
+        return _SAME
     if course.asked is not None:
         course.mark("response", time, agent, *course.asked)
         course.asked = None
     if course.handed is not None:
         course.mark("response", time, agent, course.handed, HANDOVER)
         course.handed = None
+    return None
 
 
-def _held(course: Course, fact: Fact) -> None:
+def _held(course: Course, fact: Fact) -> bool:
+    """Begin a hold: a conversation is credited once it has ended, and nothing of it before."""
     leg = course.open_leg
     if leg is not None and leg.hold_since is None:
         leg.hold_since = fact[0]
         leg.held = True
+    return _SAME
 
 
-def _resumed(course: Course, fact: Fact) -> None:
+def _resumed(course: Course, fact: Fact) -> bool:
     leg = course.open_leg
     if leg is not None:
         leg.resume(fact[0])
+    return _SAME
 
 
 def _transferred(course: Course, fact: Fact) -> None:
@@ -512,11 +530,12 @@ def _spent(course: Course, fact: Fact) -> None:
     course.marks.append(Mark("cost", fact[0], None, None, None, fact[3:]))
 
 
-def _noted(course: Course, fact: Fact) -> None:
+def _noted(_: Course, __: Fact) -> bool:
     """Change nothing."""
+    return _SAME
 
 
-_STEPS: Final = (
+_STEPS: Final[tuple[Callable[[Course, Fact], bool | None], ...]] = (
     _queued, _handed_over, _answered, _replied, _held, _resumed, _transferred, _left, _left, _ended, _resolved, _reopened,
     _wrapped_up, _surveyed, _remarked, _sold, _stayed, _lost, _spent, _noted,
 )  # fmt: skip
@@ -535,8 +554,8 @@ def pack(course: Course) -> bytes:
             visits.append(visit)
     return _encode(
         (
-            len(course.visits), [visit.told() for visit in visits],
-            [(numbers[id(leg.visit)], leg.told()) for leg in course.legs],
+            len(course.visits), [visit.packed() for visit in visits],
+            [(numbers[id(leg.visit)], leg.packed()) for leg in course.legs],
             None if course.first is None else numbers[id(course.first)],
             [getattr(course, name) for name in _PLAIN], sorted(course.once),
         )
@@ -547,9 +566,9 @@ def unpack(packed: bytes) -> Course:
     """Return the course that `pack` kept."""
     course = Course()
     open_to, visits, legs, first, plain, once = _decode(packed)
-    known = [_visit(*told) for told in visits]
+    known = [_visit(*fields) for fields in visits]
     course.visits = known[:open_to]
-    course.legs = [_leg(known[number], told) for number, told in legs]
+    course.legs = [_leg(known[number], fields) for number, fields in legs]
     course.first = None if first is None else known[first]
     for name, value in zip(_PLAIN, plain, strict=True):
         setattr(course, name, tuple(value) if isinstance(value, list) else value)
@@ -570,7 +589,7 @@ def _visit(queue: str, channel: str, start: int, traits: list[str | None], *rest
     return visit
 
 
-def _leg(visit: Visit, told: list[Any]) -> Leg:
-    leg = Leg(visit, *told[:3])
-    leg.end, leg.hold, leg.held, leg.hold_since, leg.transferred, leg.wrap_up = told[3:]
+def _leg(visit: Visit, fields: list[Any]) -> Leg:
+    leg = Leg(visit, *fields[:3])
+    leg.end, leg.hold, leg.held, leg.hold_since, leg.transferred, leg.wrap_up = fields[3:]
     return leg

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from streams.engine.codes import code_of
-from streams.engine.course import CONNECTED, LEFT, MOVED_ON, WAITING, Course, Leg, Visit
+from streams.engine.course import CONNECTED, LEFT, MOVED_ON, WAITING, Course, Leg, Mark, Visit
 from streams.engine.histogram import bucket, coarse
 from streams.engine.marks import Credit, Giver
 from streams.engine.measures import ONE, SHIFT
@@ -46,6 +46,7 @@ _NEVER_BACK: Final = _RESOLVED + _IDENTIFIED + _ALONE + _FIRST_CONTACT
 _RETURNED: Final = tuple(ONE[f"returned_within_{days}d"] for days in (1, 7, 14, 30))
 _OPENED: Final = ONE["opened"]
 _UNRESOLVED: Final = ONE["opened_unresolved"]
+_MOVED: Final = ONE["moved_unresolved"]
 _UNHANDLED: Final = _OPENED + ONE["opened_unhandled"] + _UNRESOLVED
 _SOLD: Final = ONE["opened_sold"]
 _RESOLUTION: Final = ONE["resolutions"]
@@ -64,6 +65,9 @@ class Credits(Giver):
         contact began, None when there is none (first-contact resolution).
         """
         given: list[Credit] = []
+        if course.sealed:  # first: what stays where it was in the list is not credited anew
+            given += self._sealed(course, as_of)
+        begin = len(given)
         for visit in course.visits:
             given += visit.given or self._visit(visit, as_of)
         last = -1
@@ -71,49 +75,66 @@ class Credits(Giver):
             if leg.end is not None:
                 given += leg.given or self._leg(leg, leg.end)
                 last = len(given) - 1
-        if course.sealed:
-            given += self._sealed(course, as_of)
         for mark in course.marks:
             given += mark.given or self.mark(mark)
         if course.first is not None:
-            self._whole(given, last, course, course.first, next_start, identified=identified)
+            self._whole(given, (begin, last), course, course.first, next_start, identified=identified)
         return given
 
     def _whole(
-        self, given: list[Credit], last: int, course: Course, first: Visit, next_start: int | None, *, identified: bool
+        self,
+        given: list[Credit],
+        at: tuple[int, int],
+        course: Course,
+        first: Visit,
+        next_start: int | None,
+        *,
+        identified: bool,
     ) -> None:
         """Add the credits of a contact as a whole: where and when it began, for who led its last conversation; and that it was resolved.
 
-        ``last`` is where the credit of its last conversation is. Where the last conversation was of the first visit, all is of one place.
+        ``at`` is where the credits of the first visit that is not sealed, and of the last conversation, are. Where the last conversation was of the first visit, all is of one place.
         """
-        legs = course.legs
+        legs, (begin, last) = course.legs, at
         if not legs:
-            _join(given, 0, first.start, self.group(first), _UNHANDLED)
+            _join(given, begin, first.start, self.group(first), _UNHANDLED)
             return
         leg = legs[-1]
         visit, own = leg.visit, leg.place if leg.place >= 0 else self._place(leg)
         bundle = _SOLD if course.sold is not None and self.is_in_time(first, *course.sold) else 0
         if not course.resolved or course.ended is None:
             bundle += _OPENED + _UNRESOLVED
+            if visit is not first and visit.is_ticket and course.waiting is None:
+                given.append((visit.start, own, _MOVED, None))
         else:
             bundle += _OPENED
             resolved = self._resolved(course, visit, first.start, next_start, identified=identified)
             if visit is first:
                 bundle += resolved
             else:
-                _join(given, 0, visit.start, own, resolved)
+                _join(given, begin, visit.start, own, resolved)
             self._resolution(given, last, visit, own, course.ended, first.start)
         place = own if visit is first else self.place(first, leg.agent, leg.level)
-        _join(given, 0, first.start, place, bundle)
+        _join(given, begin, first.start, place, bundle)
 
     def _sealed(self, course: Course, as_of: int) -> list[Credit]:
-        given: list[Credit] = []
-        for one in course.sealed:
-            if isinstance(one, Visit):
-                given += one.given or self._visit(one, as_of)
-            elif one.end is not None:
-                given += one.given or self._leg(one, one.end)
-        return given
+        """Return what is credited for all that is sealed, worked out once; but for a visit that still waits, and what comes after it."""
+        known = course.given
+        for at in range(course.given_for, len(course.sealed)):
+            one = course.sealed[at]
+            given = self._of_sealed(one, as_of)
+            if one.given is None and isinstance(one, Visit):
+                return known + [credit for rest in course.sealed[at:] for credit in self._of_sealed(rest, as_of)]
+            known += given
+            course.given_for = at + 1
+        return known
+
+    def _of_sealed(self, one: Visit | Leg | Mark, as_of: int) -> list[Credit]:
+        if isinstance(one, Visit):
+            return one.given or self._visit(one, as_of)
+        if isinstance(one, Mark):
+            return one.given or self.mark(one)
+        return one.given or ([] if one.end is None else self._leg(one, one.end))
 
     def _visit(self, visit: Visit, as_of: int) -> list[Credit]:
         """Return what a visit is credited, and remember it when that depends on the clock no more."""
@@ -187,7 +208,7 @@ class Credits(Giver):
 
 def _join(given: list[Credit], at: int, time: int, place: int, bundle: int) -> None:
     """Add a credit to the one there is, where both are of the same time and place; one is dealt with faster than two."""
-    if given:
+    if at < len(given):
         known = given[at]
         if known[0] == time and known[1] == place:
             given[at] = (time, place, known[2] + bundle, known[3])

@@ -19,7 +19,7 @@ from streams.engine.contacts import (
 )
 from streams.engine.customer import FEW, UNTOUCHED, Customer, gather, is_identified, many
 from streams.engine.policy import DAY, MINUTE, Policy
-from streams.engine.shelf import Records, Shelf
+from streams.engine.shelf import Records, Shelf, Written
 
 RETURNED: Final = 20_000
 """Customers put away already of whom a restore has read more, before they are taken out together."""
@@ -40,7 +40,7 @@ class Customers:
         )
         """For how long after its last fact a contact, or a ticket, may still matter."""
         self.live: dict[bytes, Customer] = {}
-        self._shelf = Shelf(self._look_on)
+        self._shelf = Shelf(self._look_on, _fits)
         """Those with few contacts who have gone quiet."""
         self._crowded: dict[bytes, Customer] = {}
         """Those with many; each contact is kept as bytes."""
@@ -54,6 +54,8 @@ class Customers:
         """Pages taken back, by contact and number."""
         self._returned: dict[bytes, dict[str, bytes | None]] = {}
         """What was read of customers after they had been put away: the last of each contact, None to delete it."""
+        self._blocks: dict[int, bytes] = {}
+        """Records of blocks taken back, by number."""
         self._unfinished: set[bytes] = set()
         """Keys of which a record was taken back that says that somebody waits or talks; a later record may say otherwise."""
 
@@ -84,7 +86,12 @@ class Customers:
     @property
     def known(self) -> bool:
         """Tell whether there is any customer."""
-        return bool(self.live or self._shelf or self._crowded)
+        return bool(self.live or self._shelf or self._crowded or self._blocks)
+
+    def written(self) -> Written:
+        """Return what has to be written since the last time for customers who were put away and taken out again, by key."""
+        written, self._shelf.written = self._shelf.written, {}
+        return written
 
     def restore(self, contacts: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Take contacts' records back by their keys in the state, or their deletions; of several of a contact the last one counts."""
@@ -146,6 +153,13 @@ class Customers:
         else:
             pages[number] = record
 
+    def restore_block(self, number: int, record: bytes | None) -> None:
+        """Take a block of quiet customers back, or its deletion; of several the last one counts."""
+        if record is None:
+            self._blocks.pop(number, None)
+        else:
+            self._blocks[number] = record
+
     def restored(self, watermark: int) -> Iterator[tuple[bytes, Customer]]:
         """Be ready after all records were taken; yield the customers in use, for whom somebody waits or talks."""
         self._add_returned()
@@ -157,6 +171,8 @@ class Customers:
         self._pages = {}
         for key, customer in self._crowded.items():
             self._crowded[key] = gather(customer.contacts)
+        blocks, self._blocks = self._blocks, {}
+        self._shelf.restore(blocks, self._crowded.__contains__)
         unfinished, self._unfinished = self._unfinished, set()
         for key in unfinished:
             if not all(head_of(record).finished for record in (self._records(key) or {}).values()):
@@ -217,16 +233,30 @@ class Customers:
         """Forget the contacts that nothing can change any more; yield key, contact id and number of pages of each."""
         today = watermark // DAY
         for key in self._shelf.due(today):
-            yield from self._forget(key, self._taken(key), watermark)
+            yield from self._expire_quiet(key, watermark)
         if today > self._looked_at_crowds:
             self._looked_at_crowds = today
             for key in list(self._crowded):
-                yield from self._forget(key, self._taken(key), watermark)
+                customer = self._crowded.pop(key)
+                yield from ((key, name, pages) for name, pages in self._forget(customer, watermark))
+                if customer.contacts:
+                    self._keep(key, customer)
 
-    def _forget(self, key: bytes, customer: Customer | None, watermark: int) -> Iterator[tuple[bytes, str, int]]:
-        """Keep a customer without what is over; a contact that began within the longest window after one that stays may still tell of that one."""
-        if customer is None:
+    def _expire_quiet(self, key: bytes, watermark: int) -> Iterator[tuple[bytes, str, int]]:
+        records, is_in_block = self._shelf.leave(key)
+        if records is None:
             return
+        customer = gather(records)
+        gone = [(key, name, pages) for name, pages in self._forget(customer, watermark)]
+        if is_in_block:
+            self._shelf.write_again(key, records)
+        else:  # of who is in a block there is nothing else to delete
+            yield from gone
+        if records:
+            self._keep(key, customer)
+
+    def _forget(self, customer: Customer, watermark: int) -> Iterator[tuple[str, int]]:
+        """Let go of what is over, but of a contact that began within the longest window after one that stays: it may still tell of that one."""
         heads = {name: head_of(record) for name, record in customer.contacts.items() if isinstance(record, bytes)}
         over = {name for name, head in heads.items() if self._until(head.flags, head.last) < watermark}
         gone = [name for name in over if heads[name].start == UNKNOWN]
@@ -237,11 +267,8 @@ class Customers:
             elif start > stays + self._window:
                 gone.append(name)
         for name in gone:
-            head = heads.pop(name)
-            customer.forget(name, head.start)
-            yield key, name, head.pages
-        if heads:
-            self._keep(key, customer)
+            customer.forget(name, heads[name].start)
+            yield name, heads[name].pages
 
     def _records(self, key: bytes) -> Records | None:
         """Return the records of a customer who has settled, which may be changed; None of one who is not there."""
@@ -249,6 +276,11 @@ class Customers:
         if records is None and self._crowded and (crowd := self._crowded.get(key)) is not None:
             return crowd.contacts
         return records
+
+
+def _fits(records: Records) -> bool:
+    """Tell whether a block may take the place of a customer's records: none has to be looked for at a restore, none has pages."""
+    return all(is_plain(record) and not head_of(record).pages for record in records.values())
 
 
 def load(key: bytes, customer: Customer, name: str) -> tuple[Contact | None, bool]:

@@ -1,4 +1,4 @@
-"""What is told beside the panes: who waits now, and how many events of each type there were."""
+"""What is published beside the panes: who waits now, and how many events of each type there were."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WaitingNow:
         self._starts: dict[Place, dict[Name, int]] = {}
         self.where: dict[Name, Place] = {}
         self._changed: set[Place] = set()
-        self._told: dict[Place, Waiting] = {}
+        self._published: dict[Place, Waiting] = {}
 
     def of(self, name: Name) -> tuple[Place, int] | None:
         """Return where, and since when (microseconds), a contact waits; None when it does not."""
@@ -48,16 +48,16 @@ class WaitingNow:
         for place in self._changed:
             starts = self._starts[place].values()
             value = Waiting(len(starts), nsmallest(LONGEST_WAITS, starts))
-            if self._told.get(place) != value:
-                self._told[place] = value
+            if self._published.get(place) != value:
+                self._published[place] = value
                 records.append((msgspec.json.encode(("waiting", *place)), msgspec.json.encode(value)))
         self._changed = set()
         return records
 
     def restore(self, place: Place, value: Waiting) -> None:
-        """Know what was last told of a queue."""
+        """Know what was last published of a queue."""
         self._starts.setdefault(place, {})
-        self._told[place] = value
+        self._published[place] = value
         self._changed = set()
 
 

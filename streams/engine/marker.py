@@ -1,36 +1,58 @@
-"""The marker: the record that says up to where the state is right, and under which definitions it was kept."""
+"""The marker: the record that says up to where the state is right, and in which format and under which definitions it was kept.
+
+The format comes first, and is looked at before anything else is decoded: of another version nothing is sure but this.
+"""
 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from schemas.panes import RING, PartitionStatus
+from schemas.panes import FORMAT, RING, PartitionStatus
+from streams.engine.floors import Floors
 from streams.engine.policy import Policy, QueuePolicy
 
 MARKER: Final = b"marker"
-_CREDITS: Final = 3
+_CREDITS: Final = 4
 """What is credited for a fact, and where: raised with every change, as a state kept under the old rules cannot be gone on with."""
+
+
+STATE_FORMAT: Final = (2, FORMAT)
+"""How records are written, of the state and of the figures, since a worker takes up both: raised with every change that another version would misread."""
 
 
 class StateCorruptError(ValueError):
     """A record of the state cannot be read, so no figure from it could be trusted."""
 
 
+class FormatChangedError(ValueError):
+    """The state was written by a version that writes records otherwise; it has to be rebuilt, or gone on with by that version."""
+
+
 class PolicyChangedError(ValueError):
     """The state was kept under other definitions than the ones now configured; it has to be rebuilt."""
 
 
-class Marker(Struct, frozen=True, array_like=True):
-    """The next offset and the counts that belong to the state, the definitions' fingerprint, and what panes remember."""
+class PanesProgress(Struct, frozen=True, array_like=True):
+    """How far the panes of a partition are, which their records do not say (times in microseconds)."""
 
+    credits: int
+    """The number of the next record of credits."""
+    graduated: int
+    """Intervals that end by then are in their days."""
+    floors: Floors
+
+
+class Marker(Struct, frozen=True, array_like=True):
+    """The next offset and the counts that belong to the state, the definitions' fingerprint, and how far panes are."""
+
+    format: tuple[int, int]
     fingerprint: str
     status: PartitionStatus
-    panes: tuple[int, int, int, int, int, int]
-    """The number of the next record of credits, how far intervals are in their days, and how far panes of the four kinds are dropped (microseconds)."""
+    panes: PanesProgress
     writer: str = ""
     """Who wrote it, where that matters: the deployment whose state it is."""
 
@@ -40,8 +62,23 @@ class Marker(Struct, frozen=True, array_like=True):
 
     @staticmethod
     def decode(record: bytes) -> Marker:
-        """Return the marker of a record."""
+        """Return the marker of a record; raises FormatChangedError when it is of another version, msgspec.MsgspecError when it is none."""
+        seen = msgspec.msgpack.decode(record, type=_Head).format
+        if seen != list(STATE_FORMAT):
+            message = f"the state is of another version: seen format {_format_name(seen)}, expected {_format_name(STATE_FORMAT)}"
+            raise FormatChangedError(message)
         return msgspec.msgpack.decode(record, type=Marker)
+
+
+class _Head(Struct, frozen=True, array_like=True):
+    """How the marker of any version begins."""
+
+    format: Any
+
+
+def _format_name(seen: Any) -> str:
+    """Return a format's name; markers of the first versions began with something else."""
+    return ".".join(map(str, seen)) if isinstance(seen, list | tuple) else "0"
 
 
 def _kept(limits: QueuePolicy) -> tuple[object, ...]:

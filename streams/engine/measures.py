@@ -114,6 +114,11 @@ MEASURES: Final = (
     Measure("lost", COUNT, "customers who leave, when they say so"),
     Measure("costs", COUNT, "parts of costs, one in each interval that a cost is spread over"),
     Measure("refunds", COUNT, "sales with a negative amount"),
+    Measure(
+        "moved_unresolved",
+        COUNT,
+        "tickets not resolved (yet), at the start of the visit where they were handled last, if it is not their first",
+    ),
 )
 NAMES: Final = tuple(measure.name for measure in MEASURES)
 

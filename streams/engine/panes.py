@@ -7,15 +7,15 @@ behind the watermark than their retention are dropped, and what is still credite
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
 
 from schemas.panes import PANES, Credits, decode_place, split_panes_key
 from streams.engine.codes import CODES, MASK
-from streams.engine.marker import StateCorruptError
+from streams.engine.floors import Floors
+from streams.engine.marker import PanesProgress, StateCorruptError
 from streams.engine.measures import SHIFT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Days, Policy, Retention, quarters
 from streams.engine.records import Records
-from streams.engine.ring import News, Ring
+from streams.engine.ring import News, Ring, credited
 from streams.engine.slices import Slice, Slices
 from streams.engine.stretch import Histograms, Stretch
 
@@ -61,25 +61,10 @@ class Pending:
             yield start, cells, counts.get(start, {})
 
 
-class Floors(NamedTuple):
-    """Panes that end by these times have been let go of (microseconds), by kind."""
-
-    sliding: int = -_NEVER
-    breakdowns: int = -_NEVER
-    intervals: int = -_NEVER
-    days: int = -_NEVER
-
-    def passed(self, length: int) -> tuple[int, ...]:
-        """Return the floors that hold for panes of a length."""
-        if length == SLIDING:
-            return (self.sliding,)
-        return (self.breakdowns, self.intervals) if length == INTERVAL else (self.days,)
-
-
 class Panes:
     """The panes of one partition."""
 
-    def __init__(self, policy: Policy, slices: Slices, *, telling: bool = False) -> None:
+    def __init__(self, policy: Policy, slices: Slices, *, write_behind: bool = False) -> None:
         self._policy = policy
         self._keep: Retention = policy.retention
         self._slices = slices
@@ -87,7 +72,7 @@ class Panes:
         self._sliding = Pending(SLIDING)
         """What is of sliding panes, and of the intervals around them too."""
         self._intervals = Pending(INTERVAL)
-        self._ring = Ring(slices, telling=telling)
+        self._ring = Ring(slices, write_behind=write_behind)
         self.stretches: dict[tuple[int, int], Stretch] = {}
         """By (length, start) in microseconds."""
         self.graduated = 0
@@ -139,12 +124,12 @@ class Panes:
         """Yield what is pending for panes that are open; what is late is added to its panes."""
         closed = self._closed()
         for start, bundles, counts in self._sliding.take():
-            quarter = start - start % INTERVAL
-            if quarter + INTERVAL <= closed:
-                self._ring.note((SLIDING, start), bundles, counts)
-                self._add_late((INTERVAL, quarter), bundles, counts, changed)
+            interval, sliding = credited((SLIDING, start))
+            if sum(interval) <= closed:
+                self._ring.note(sliding, bundles, counts)
+                self._add_late(interval, bundles, counts, changed)
             else:
-                yield News((SLIDING, start), bundles, counts)
+                yield News(sliding, bundles, counts)
         for start, bundles, counts in self._intervals.take():
             pane = (INTERVAL, start)
             if start + INTERVAL <= closed:
@@ -218,14 +203,13 @@ class Panes:
         if keep.sliding:
             self._sliding_from = self._floors.sliding - SLIDING
 
-    def told(self) -> tuple[int, int, int, int, int, int]:
-        """Return what the marker has to remember after a flush: the ring's number, how far intervals are in their days, and panes dropped."""
-        return self._ring.number, self.graduated, *self._floors
+    def progress(self) -> PanesProgress:
+        """Return what the marker has to remember after a flush."""
+        return PanesProgress(self._ring.number, self.graduated, self._floors)
 
-    def remember(self, told: tuple[int, int, int, int, int, int]) -> None:
-        """Know after restoring what `told` returned, whatever retention and lateness are now."""
-        self._ring.number, self.graduated, *floors = told
-        self._floors = Floors(*floors)
+    def resume(self, progress: PanesProgress) -> None:
+        """Go on after restoring from what `progress` returned, whatever retention and lateness are now."""
+        self._ring.number, self.graduated, self._floors = progress.credits, progress.graduated, progress.floors
         # Panes are dropped at least so often; what the floors passed since then may still be there.
         self._looked = Floors(*(floor - INTERVAL for floor in self._floors))
 
@@ -325,11 +309,11 @@ class Panes:
             self._seal(_NEVER)
             self._restored = 0
 
-    def restored(self, told: Iterable[Credits]) -> None:
+    def restored(self, ring: Iterable[Credits]) -> None:
         """Be ready after all records were taken, and those of credits are here; raises `StateCorruptError` when one is missing."""
         self._places = {}
         self._seal(_NEVER)
-        self._ring.restore(told)
+        self._ring.restore(ring)
 
     def _seal(self, watermark: int) -> None:
         """Seal the stretches to which little more will come; those without a slice go."""

@@ -7,7 +7,9 @@ records taken.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import struct
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,16 +19,25 @@ from schemas.business import CostAccrued
 from schemas.dead_letters import Reason, RefusedError
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import microseconds
-from schemas.panes import CREDITS, PANES, PARTITION, PartitionStatus, decode_key, decode_value
+from schemas.panes import CREDITS, FORMAT, PANES, PARTITION, PartitionStatus, decode_key, decode_value
 from streams.engine.agents import Agents
 from streams.engine.contributions import Contributions
 from streams.engine.facts import CALL, CHAT, FACTS
 from streams.engine.gauges import EventCounters
-from streams.engine.marker import MARKER, Marker, PolicyChangedError, StateCorruptError, fingerprint
+from streams.engine.marker import (
+    MARKER,
+    STATE_FORMAT,
+    FormatChangedError,
+    Marker,
+    PolicyChangedError,
+    StateCorruptError,
+    fingerprint,
+)
 from streams.engine.panes import Panes
 from streams.engine.policy import SECOND, Policy
 from streams.engine.records import (
     AGENT,
+    BLOCK,
     CONTACT,
     PAGE,
     Changes,
@@ -35,14 +46,18 @@ from streams.engine.records import (
     Refusal,
     event_of,
     key_of,
+    split_block_key,
     split_page_key,
 )
 from streams.engine.slices import BREAKDOWNS, Slices
 
-__all__ = ["Changes", "Partition", "PolicyChangedError", "Record", "Refusal", "StateCorruptError"]
+__all__ = ["Changes", "FormatChangedError", "Partition", "PolicyChangedError", "Record", "Refusal", "StateCorruptError"]
 
 _CHANNELS: Final = {name: name[:4] for name in TYPE_NAMES.values() if name.startswith((CALL, CHAT))}
 """The channel of an event of which the contact's queue is not known (yet)."""
+
+_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, struct.error)
+"""What reading a record raises that is of another version, or corrupt. That of msgspec is a ValueError."""
 
 
 class Restored(NamedTuple):
@@ -60,11 +75,11 @@ class Restored(NamedTuple):
 class Partition:
     """What is known from the records of one partition so far; of the breakdowns of its panes only those asked for.
 
-    A partition that is ``telling`` writes of small changes the credits, and the panes later (ring.py); else each flush writes the panes.
+    With ``write_behind`` a flush of few changes writes their credits, and the panes later (ring.py); else each flush writes the panes.
     """
 
     def __init__(
-        self, number: int, policy: Policy, breakdowns: Collection[str] = BREAKDOWNS, *, telling: bool = False
+        self, number: int, policy: Policy, breakdowns: Collection[str] = BREAKDOWNS, *, write_behind: bool = False
     ) -> None:
         self.number = number
         self.policy = policy
@@ -77,12 +92,14 @@ class Partition:
         self.duplicate = 0
         self.refused: dict[Reason, int] = {}
         self._slices = Slices(breakdowns)
-        self._panes = Panes(policy, self._slices, telling=telling)
+        self._panes = Panes(policy, self._slices, write_behind=write_behind)
         self._agents = Agents(self._panes, self._slices)
         self._contributions = Contributions(policy, self._panes, self._slices)
         self._counters = EventCounters()
         self._flushed_offset = 0
         self._restoring: tuple[dict[bytes, bytes], dict[bytes, bytes]] = ({}, {})
+        self._unread: Exception | None = None
+        """Why a record taken to restore could not be read."""
 
     # Records in
 
@@ -163,7 +180,7 @@ class Partition:
         agents_state, agents_now = self._agents.flush(self.watermark, self.policy.lateness)
         state += agents_state
         kpis = self._panes.flush(self.watermark, self.now)
-        marker = Marker(fingerprint(self.policy), self.status(), self._panes.told())
+        marker = Marker(STATE_FORMAT, fingerprint(self.policy), self.status(), self._panes.progress())
         state.append((MARKER, marker.encode()))
         kpis += agents_now
         kpis += self._contributions.waiting.flush()
@@ -177,48 +194,56 @@ class Partition:
         refused = {str(reason): count for reason, count in self.refused.items()}
         graduated = self._panes.graduated
         return PartitionStatus(
-            self.offset, self.sequence, self.watermark, self.counted, self.duplicate, refused, graduated
+            self.offset, self.sequence, self.watermark, self.counted, self.duplicate, refused, graduated, FORMAT
         )
 
     # Restoring
 
     def restore_state(self, records: Records) -> None:
-        """Take records of the state; of several with the same key the last one counts, in later calls too."""
-        contacts = []
+        """Take records of the state; of several with the same key the last one counts, in later calls too.
+
+        What cannot be read is no error before `restored`, which knows by the marker whether it is of another version.
+        """
+        contacts, pages = [], []
         for record in records:
             key, value = record
             if key.startswith(CONTACT):
                 contacts.append(record)
             elif key.startswith(PAGE):
-                self._contributions.restore_page(*split_page_key(key), value)
+                pages.append(record)
+            elif key.startswith(BLOCK):
+                self._contributions.restore_block(split_block_key(key), value)
             else:
                 _keep(self._restoring[0], key, value)
-        self._contributions.restore(contacts)
+        with self._read_later():
+            for key, value in pages:
+                self._contributions.restore_page(*split_page_key(key), value)
+            self._contributions.restore(contacts)
 
     def restore_kpis(self, records: Records) -> None:
-        """Take records of the KPI topic; of several with the same key the last one counts, in later calls too.
-
-        Raises `StateCorruptError`.
-        """
+        """Take records of the KPI topic; of several with the same key the last one counts, in later calls too. Errors are as of the state."""
         panes = []
         for record in records:
             if record[0].startswith(PANES):
                 panes.append(record)
             else:
                 _keep(self._restoring[1], *record)
-        self._panes.restore(panes)
+        with self._read_later():
+            self._panes.restore(panes)
 
     def restored(self) -> Restored:
         """Make the partition what it was when the records taken were written; return what they say of it.
 
-        Raises `StateCorruptError` when a record cannot be read and `PolicyChangedError` when they were written under other
-        definitions.
+        Raises `FormatChangedError` when they were written by another version, `PolicyChangedError` when it was under other definitions, and
+        `StateCorruptError` when a record cannot be read.
         """
         state, kpis = self._restoring
         self._restoring = ({}, {})
         marker, shown = state.pop(MARKER, None), kpis.pop(PARTITION, None)
         try:
             self._restore_marker(marker, others=bool(state) or self._contributions.known)
+            if self._unread is not None:
+                raise self._unread
             self._restore_state(state)
             self._panes.restored(
                 decode_value("credits", kpis.pop(key)) for key in list(kpis) if key.startswith(CREDITS)
@@ -230,26 +255,34 @@ class Partition:
                 if marker is None
                 else Restored(self.status(), figures, Marker.decode(marker).writer)
             )
-        except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError) as error:
-            if isinstance(error, PolicyChangedError | StateCorruptError):
+        except _UNREADABLE as error:
+            if isinstance(error, FormatChangedError | PolicyChangedError | StateCorruptError):
                 raise
-            message = f"partition {self.number}: a record cannot be read: {type(error).__name__}"
+            message = f"a record cannot be read: {type(error).__name__}"
             raise StateCorruptError(message) from error
+
+    @contextmanager
+    def _read_later(self) -> Iterator[None]:
+        """Note that records cannot be read, and go on: the marker may be still to come."""
+        try:
+            yield
+        except _UNREADABLE as error:
+            self._unread = self._unread or error
 
     def _restore_marker(self, record: bytes | None, *, others: bool) -> None:
         if record is None:
             if others:
-                message = f"partition {self.number}: state without its marker"
+                message = "state without its marker"
                 raise StateCorruptError(message)
             return
         marker = Marker.decode(record)
         if marker.fingerprint != fingerprint(self.policy):
-            message = f"partition {self.number}: the state was kept under other definitions"
+            message = "the state was kept under other definitions"
             raise PolicyChangedError(message)
         status = marker.status
         self.offset = self._flushed_offset = status.offset
         self.sequence, self.watermark = status.sequence, status.watermark
-        self._panes.remember(marker.panes)
+        self._panes.resume(marker.panes)
         self.counted, self.duplicate = status.counted, status.duplicate
         self.refused = {Reason(reason): count for reason, count in status.refused.items()}
 
@@ -257,7 +290,7 @@ class Partition:
         self._contributions.restored(self.watermark)
         for name, record in state.items():
             if name[:1] != AGENT:
-                message = f"partition {self.number}: a record of an unknown kind"
+                message = "a record of an unknown kind"
                 raise StateCorruptError(message)
             self._agents.restore(name, record)
         self._agents.restored()

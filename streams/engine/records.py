@@ -14,8 +14,9 @@ LONGEST_KEY: Final = 1024
 """Bytes. A record with a longer key is refused (too_large)."""
 CONTACT: Final = b"c"
 PAGE: Final = b"p"
+BLOCK: Final = b"b"
 AGENT: Final = b"a"
-"""First byte of the key of a contact's, of one of its pages', and of an agent's, record of the state."""
+"""First byte of the key of a contact's, of one of its pages', of a block's of quiet customers, and of an agent's, record of the state."""
 
 Records = list[tuple[bytes, bytes | None]]
 """Keys and values to write; None deletes."""
@@ -91,6 +92,20 @@ def page_key(key: bytes, name: str, number: int) -> bytes:
 def split_page_key(key: bytes) -> tuple[bytes, str, int]:
     """Return the records' key, the id of a contact and the number of a page."""
     return *split_contact_key(key[5:]), int.from_bytes(key[1:5], "big")
+
+
+def block_key(number: int) -> bytes:
+    """Return the key of a block of quiet customers.
+
+    >>> split_block_key(block_key(7))
+    7
+    """
+    return BLOCK + number.to_bytes(6, "big")
+
+
+def split_block_key(key: bytes) -> int:
+    """Return the number of a block."""
+    return int.from_bytes(key[1:], "big")
 
 
 def split_contact_key(key: bytes) -> tuple[bytes, str]:

@@ -1,8 +1,8 @@
-"""The ring: what transactions of few credits added to panes, told before the panes are written.
+"""The ring: what transactions of few credits added to panes, published before the panes are written (write-behind).
 
 At short intervals a pane is much larger than what changes in it, and one event changes many. So a transaction of few credits writes
 these, in one record, and the parts of a pane later, before the record of the first one that changed it is replaced. The pane is *whole* then,
-which the record of that transaction says: what was told of it is in its parts.
+which the record of that transaction says: what was credited to it is in its parts.
 
     number     0       1       2      ...     39        40, in the place of 0
     credits    A B     A       B C            A         C
@@ -17,11 +17,11 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from schemas.panes import CREDITS, RING, Credit, Credits, is_in, told_of
+from schemas.panes import CREDITS, RING, Credit, Credits, credited_panes, is_in
 from streams.engine.codes import CODES, MASK, WHOLE, code_of, split
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import changes, pack
-from streams.engine.policy import INTERVAL, SECOND, SLIDING
+from streams.engine.policy import SECOND
 from streams.engine.records import Records
 from streams.engine.slices import Slice, Slices, spread
 from streams.engine.stretch import Histograms
@@ -42,6 +42,12 @@ class News(NamedTuple):
     counts: dict[int, int]
 
 
+def credited(pane: Pane) -> list[Pane]:
+    """Return the panes to which credits of one go: its interval, and itself if it is a sliding one."""
+    length, start = pane
+    return [(long * SECOND, at * SECOND) for long, at in credited_panes(length // SECOND, start // SECOND)]
+
+
 class _Unwritten:
     """What is credited to a pane and not in it yet."""
 
@@ -51,9 +57,9 @@ class _Unwritten:
         self.bundles: dict[int, int] = {}
         self.counts: dict[int, int] = {}
         self.since: int | None = None
-        """The number of the first record that tells of it; None when none does."""
+        """The number of the first record that credits it; None when none does."""
         self.urgent = False
-        """True when no record tells of all of it, so that the pane has to be written."""
+        """True when no record has all of it, so that the pane has to be written."""
 
     def add(self, bundles: dict[int, int], counts: dict[int, int]) -> None:
         """Add bundles by place, and counts by (place, bucket code)."""
@@ -65,34 +71,33 @@ class _Unwritten:
                 mine[key] = mine.get(key, 0) + amount
 
     def is_due(self, last: int) -> bool:
-        """Tell whether the pane has to be written: no record tells of all of it, or one that tells of it is not after ``last``."""
+        """Tell whether the pane has to be written: no record has all of it, or the first that credits it is not after ``last``."""
         return self.urgent or (self.since is not None and self.since <= last)
 
 
 class Ring:
-    """The credits of one partition that its panes do not have yet. Unless it is ``telling`` of them, all panes are written at once."""
+    """The credits of one partition that its panes do not have yet. Without ``write_behind`` all panes are written at once."""
 
-    def __init__(self, slices: Slices, *, telling: bool) -> None:
+    def __init__(self, slices: Slices, *, write_behind: bool) -> None:
         self.number = 0
         """Of the next record."""
         self._slices = slices
-        self._telling = telling
+        self._write_behind = write_behind
         self._unwritten: dict[Pane, _Unwritten] = {}
-        self._told: tuple[Raw, Raw] | None = None
+        self._prepared: tuple[Raw, Raw] | None = None
         """The slices and the panes of the record to come."""
         self._whole: list[Pane] = []
 
     def add(self, news: list[News]) -> None:
-        """Take what was credited since the last time, and tell of it if it is little."""
-        told = self._telling and bool(news) and sum(len(one.bundles) for one in news) <= MOST and self._tell(news)
-        number = self.number if told else None
-        for (length, start), bundles, counts in news:
-            self.note((INTERVAL, start - start % INTERVAL), bundles, counts, number)
-            if length == SLIDING:
-                self.note((SLIDING, start), bundles, counts, number)
+        """Take what was credited since the last time, and publish it if it is little."""
+        few = bool(news) and sum(len(one.bundles) for one in news) <= MOST
+        number = self.number if self._write_behind and few and self._prepare(news) else None
+        for one in news:
+            for pane in credited(one.pane):
+                self.note(pane, one.bundles, one.counts, number)
 
     def note(self, pane: Pane, bundles: dict[int, int], counts: dict[int, int], number: int | None = None) -> None:
-        """Note what is credited to a pane; ``number`` is that of the record that tells of it. Without one the pane is due."""
+        """Note what is credited to a pane; ``number`` is that of the record that has it. Without one the pane is due."""
         unwritten = self._unwritten.get(pane)
         if unwritten is None:
             unwritten = self._unwritten[pane] = _Unwritten()
@@ -102,17 +107,17 @@ class Ring:
         elif unwritten.since is None:
             unwritten.since = number
 
-    def _tell(self, news: list[News]) -> bool:
+    def _prepare(self, news: list[News]) -> bool:
         """Prepare the record; return False when it would be too large."""
         table: dict[int, int] = {}
         panes = [(one.pane[0] // SECOND, one.pane[1] // SECOND, self._credits(one, table)) for one in news]
-        told = _encode([self._slices.names[number] for number in table]), _encode(panes)
-        if sum(map(len, told)) > LARGEST:
+        encoded_slices, encoded_panes = _encode([self._slices.names[number] for number in table]), _encode(panes)
+        if len(encoded_slices) + len(encoded_panes) > LARGEST:
             return False
-        self._told = Raw(told[0]), Raw(told[1])
+        self._prepared = Raw(encoded_slices), Raw(encoded_panes)
         return True
 
-    def _credits(self, news: News, table: dict[int, int]) -> list[_Told]:
+    def _credits(self, news: News, table: dict[int, int]) -> list[_Credit]:
         """Return the credits of a pane, each with the index in the table of the slices that it is of."""
         groups = self._slices.groups
         histograms: dict[int, Histograms] = {}
@@ -145,35 +150,35 @@ class Ring:
         return unwritten.bundles, unwritten.counts
 
     def record(self) -> Records:
-        """Return the record of what was told since the last one, if there is anything to tell."""
-        if self._told is None and not self._whole:
+        """Return the record of what is prepared and whole since the last one, if anything is."""
+        if self._prepared is None and not self._whole:
             return []
-        slices, panes = self._told or (_NOTHING, _NOTHING)
+        slices, panes = self._prepared or (_NOTHING, _NOTHING)
         whole = [(length // SECOND, start // SECOND) for length, start in self._whole]
         key, value = CREDITS + b"%d]" % (self.number % RING), _encode(_Record(self.number, whole, slices, panes))
         self.number += 1
-        self._told, self._whole = None, []
+        self._prepared, self._whole = None, []
         return [(key, value)]
 
     def restore(self, records: Iterable[Credits]) -> None:
-        """Take what records tell of that no part says yet; raises `StateCorruptError` when the last is not there."""
-        told = sorted(records, key=lambda record: record.number)
-        if [record.number for record in told] != list(range(max(0, self.number - RING), self.number)):
+        """Take the credits that no part has yet; raises `StateCorruptError` when the last is not there."""
+        ring = sorted(records, key=lambda record: record.number)
+        if [record.number for record in ring] != list(range(max(0, self.number - RING), self.number)):
             message = "credits and state are of different times, or records of credits are missing"
             raise StateCorruptError(message)
-        whole = {pane: record.number for record in told for pane in record.whole}
-        for record in told:
+        whole = {pane: record.number for record in ring for pane in record.whole}
+        for record in ring:
             names = [Slice(*name) for name in record.slices]
-            for told_pane in record.panes:
-                for pane in told_of(told_pane):
+            for news in record.panes:
+                for pane in credited_panes(news.length, news.start):
                     if whole.get(pane, -1) < record.number:
-                        self._restore(pane, record.number, names, told_pane.credits)
+                        self._restore(pane, record.number, names, news.credits)
 
-    def _restore(self, pane: tuple[int, int], number: int, names: list[Slice], told: list[Credit]) -> None:
-        """Take what is told of a pane, by its length and start in seconds."""
+    def _restore(self, pane: tuple[int, int], number: int, names: list[Slice], owed: list[Credit]) -> None:
+        """Take what is credited to a pane, by its length and start in seconds."""
         bundles: dict[int, int] = {}
         counts: dict[int, int] = {}
-        for credit in told:
+        for credit in owed:
             place = self._slices.exactly(
                 name for index in credit.slices if is_in(pane[0], (name := names[index]).breakdown)
             )
@@ -194,7 +199,7 @@ class _Record(Struct, frozen=True, omit_defaults=True):
     panes: Raw
 
 
-_Told = tuple[list[int], Struct, Histograms]
+_Credit = tuple[list[int], Struct, Histograms]
 _NOTHING: Final = Raw(b"[]")
 _NONE: Final[Histograms] = {}
 _encode: Final = msgspec.json.Encoder().encode

@@ -6,6 +6,11 @@ of it has been taken, the rest is taken out, to be put away with others. So a cu
 takes no more room than what is there.
 
 What has to be looked at some day, to be forgotten, is known of blocks and not of each customer.
+
+A block is one record of the state, in the place of those of its contacts, which are deleted in the same transaction: a restore takes 32
+customers at once, without looking at their contacts. Who is taken out of it is written again, each contact as a record of its own; so of a
+customer in several places the contacts' own records count, then the newest block. What a block still says of who was forgotten since
+changes nothing, as whoever is forgotten could not matter any more. The record goes with the last customer who is in it.
 """
 
 from __future__ import annotations
@@ -16,8 +21,10 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
-from lz4.block import compress, decompress
+from lz4.block import LZ4BlockError, compress, decompress
 from msgspec import Raw
+
+from streams.engine.records import block_key, contact_key
 
 _NEVER: Final = -1
 _SHORT: Final = 4
@@ -27,25 +34,40 @@ BLOCK: Final = 32
 LOOSE: Final = 4096
 Records = dict[str, Any]
 """A customer's contacts: records, by contact id."""
+Written = dict[bytes, bytes | None]
 LookOn = Callable[[Iterable[Records]], int]
 """Says on which day the first of some customers has to be looked at."""
+Fits = Callable[[Records], bool]
+"""Tells whether a customer's records are all that is written of the contacts, so that a block's record may take their place."""
+_UNWRITTEN: Final = -1
+_DAY: Final = 4
+"""Bytes before a block's customers: the day on which the first of them has to be looked at."""
 
 
 class _Block:
-    """Customers put away together, of whom so many have not been taken."""
+    """Customers put away together, of whom so many have not been taken, and the number of their record, if they have one."""
 
-    __slots__ = ("data", "left")
+    __slots__ = ("data", "left", "number")
 
-    def __init__(self, data: bytes, left: int) -> None:
-        self.data, self.left = data, left
+    def __init__(self, data: bytes, left: int, number: int) -> None:
+        self.data, self.left, self.number = data, left, number
 
 
 class Shelf:
     """What `put` was given, by key, until it is taken."""
 
-    def __init__(self, look_on: LookOn) -> None:
+    def __init__(self, look_on: LookOn, fits: Fits) -> None:
+        self.written: Written = {}
+        """What has to be written for what has happened here, by key; None deletes."""
         self._look_on = look_on
+        self._fits = fits
+        self._next = 0
+        """The number of the next block's record."""
+        self._writes = True
+        """False while a restore goes on, which may not write."""
         self._loose: dict[bytes, Records] = {}
+        self._unfit: dict[bytes, Records] = {}
+        """Those who lie loose, and would keep a block from being written."""
         self._blocks: dict[int, _Block] = {}
         """By `_index` of the key; the keys themselves are in the blocks."""
         self._apart: dict[bytes, Records] = {}
@@ -57,27 +79,71 @@ class Shelf:
         """The block that was looked into last: who was put away together often goes together."""
 
     def __len__(self) -> int:
-        return len(self._loose) + len(self._blocks) + len(self._apart)
+        return len(self._loose) + len(self._unfit) + len(self._blocks) + len(self._apart)
 
     def __contains__(self, key: bytes) -> bool:
         return self.loose(key) is not None
 
     def put(self, key: bytes, records: Records) -> None:
         """Keep a customer; there must be none of this key."""
-        self._loose[key] = records
-        if len(self._loose) >= LOOSE + BLOCK:
-            self._put_away()
+        loose = self._loose if self._fits(records) else self._unfit
+        loose[key] = records
+        if len(loose) >= LOOSE + BLOCK:
+            self._put_away(loose)
 
     @contextmanager
     def adding(self) -> Iterator[dict[bytes, Records]]:
-        """Give those who lie loose, to add many to who are `new`; when they are there, some are put away."""
+        """Give those who lie loose, for a restore to add many who are `new`; when they are there, some are put away. Nothing is written until `restore`."""
+        self._writes = False
         yield self._loose
         while len(self._loose) >= LOOSE + BLOCK:
-            self._put_away()
+            self._put_away(self._loose)
+
+    def restore(self, blocks: dict[int, bytes], is_elsewhere: Callable[[bytes], bool]) -> None:
+        """Take back blocks by number, after all others, but for who is here or elsewhere already."""
+        self._writes = True
+        self._next = max(blocks, default=-1) + 1
+        for number in sorted(blocks, reverse=True):  # newest first
+            block = _Block(blocks[number], 0, number)
+            found = _all(block)
+            taken = [key for key in found if not self._is_loose(key) and not is_elsewhere(key)]
+            if len({*map(_index, found)}) < len(found):  # it could not be told who is still there
+                self.written[block_key(number)] = None
+                self._add_apart([key for key in taken if not self._is_in_block(key)], found)
+                continue
+            self._add_apart(self._place(block, taken), found)
+            if block.left:
+                self._due.setdefault(int.from_bytes(block.data[:_DAY], "big"), []).append(block)
+            else:
+                self.written[block_key(number)] = None
+
+    def _place(self, block: _Block, keys: list[bytes]) -> list[bytes]:
+        """Let customers be in a block who are in none yet; return those for whom that is impossible, as another one has their index."""
+        others = []
+        for key in keys:
+            index = _index(key)
+            if index not in self._blocks:
+                self._blocks[index] = block
+                block.left += 1
+            elif not self._is_in_block(key):
+                others.append(key)
+        return others
+
+    def _add_apart(self, keys: Iterable[bytes], found: dict[bytes, Raw]) -> None:
+        for key in keys:
+            records = self._apart[key] = _records(found[key])
+            self.write_again(key, records)
+
+    def _is_loose(self, key: bytes) -> bool:
+        return key in self._loose or key in self._unfit or key in self._apart
+
+    def _is_in_block(self, key: bytes) -> bool:
+        block = self._blocks.get(_index(key))
+        return block is not None and key in self._in(block)
 
     def new(self, key: bytes) -> bool:
         """Tell whether nobody of this key is there, but maybe among those who lie loose. It may say no of somebody who is not."""
-        return _index(key) not in self._blocks and key not in self._apart
+        return _index(key) not in self._blocks and key not in self._unfit and key not in self._apart
 
     def by_block(self, keys: Iterable[bytes]) -> list[bytes]:
         """Return keys in an order in which those who were put away together follow one another, to look into a block once."""
@@ -85,7 +151,7 @@ class Shelf:
 
     def loose(self, key: bytes) -> Records | None:
         """Return the records of a customer, which may be changed; None when there is none."""
-        records = self._loose.get(key)
+        records = self._loose.get(key, self._unfit.get(key))
         if records is None:
             records = self.take(key)
             if records is not None:
@@ -94,53 +160,79 @@ class Shelf:
 
     def take(self, key: bytes) -> Records | None:
         """Return the records of a customer and keep them no longer; None when there is none."""
-        if key in self._loose:
-            return self._loose.pop(key)
-        if key in self._apart:
-            return self._apart.pop(key)
+        records, is_in_block = self.leave(key)
+        if records is not None and is_in_block:
+            self.write_again(key, records)
+        return records
+
+    def leave(self, key: bytes) -> tuple[Records | None, bool]:
+        """Do the same, and tell whether they were in a block's record only: `write_again` what is not to be forgotten."""
+        for some in (self._loose, self._unfit, self._apart):
+            if key in some:
+                return some.pop(key), False
         index = _index(key)
         block = self._blocks.get(index)
-        records = None if block is None else self._in(block).get(key)
-        if block is None or records is None:
-            return None
+        found = None if block is None else self._in(block).get(key)
+        if block is None or found is None:
+            return None, False
         del self._blocks[index]
         block.left -= 1
         if block.left <= BLOCK // 2:
             self._take_out(block)
-        return _records(records)
+        return _records(found), block.number != _UNWRITTEN
+
+    def write_again(self, key: bytes, records: Records) -> None:
+        """Write the records of a customer who has left a block, each as a record of its own."""
+        self.written |= {contact_key(key, name): record for name, record in records.items()}
 
     def due(self, day: int) -> Iterator[bytes]:
         """Yield the keys of those who have to be looked at by a day, once a day, and of some others; they may be taken meanwhile."""
         if day <= self._day:
             return
         self._day = day
-        for some in (self._loose, self._apart):
+        for some in (self._loose, self._unfit, self._apart):
             yield from [key for key, records in some.items() if self._look_on((records,)) <= day]
         for at in [at for at in self._due if at <= day]:
             for block in self._due.pop(at):
                 if block.left:
                     yield from self._left(block)
 
-    def _put_away(self) -> None:
-        """Put those away who have lain loose for longest."""
-        some = dict(islice(self._loose.items(), BLOCK))
+    def _put_away(self, loose: dict[bytes, Records]) -> None:
+        """Put those away who have lain loose for longest, and write them so if that is possible."""
+        some = dict(islice(loose.items(), BLOCK))
         for key in some:
-            del self._loose[key]
+            del loose[key]
         indices = {_index(key): key for key in some}
         if len(indices) < len(some) or not self._blocks.keys().isdisjoint(indices):
             indices = {index: key for index, key in indices.items() if index not in self._blocks}
             for key in some.keys() - indices.values():
                 self._apart[key] = some.pop(key)
         if some:
-            block = _Block(_exactly(compress(_pack(some))), len(some))
-            self._blocks.update(dict.fromkeys(indices, block))
             day = max(self._day + 1, self._look_on(some.values()))
+            data = day.to_bytes(_DAY, "big") + compress(_pack(some))
+            block = _Block(data, len(some), _UNWRITTEN)
+            self._blocks.update(dict.fromkeys(indices, block))
             self._due.setdefault(day, []).append(block)
+            if self._writes and all(map(self._fits, some.values())):
+                self._write(block, some)
+
+    def _write(self, block: _Block, customers: dict[bytes, Records]) -> None:
+        """Let a block's record take the place of those of its contacts."""
+        block.number = self._next
+        self._next += 1
+        self.written[block_key(block.number)] = block.data
+        self.written |= {contact_key(key, name): None for key, records in customers.items() for name in records}
 
     def _take_out(self, block: _Block) -> None:
-        for key in self._left(block):
+        """Take those out who are left, to be put away with others."""
+        left = {key: _records(self._in(block)[key]) for key in self._left(block)}
+        for key, records in left.items():
             del self._blocks[_index(key)]
-            self.put(key, _records(self._in(block)[key]))
+            if block.number != _UNWRITTEN:
+                self.write_again(key, records)
+            self.put(key, records)
+        if block.number != _UNWRITTEN:
+            self.written[block_key(block.number)] = None
         block.data, block.left = b"", 0
 
     def _left(self, block: _Block) -> list[bytes]:
@@ -151,7 +243,7 @@ class Shelf:
         """Return everybody who was put into a block, those who have been taken since among them."""
         looked, found = self._looked
         if looked is not block:
-            found = _unpack(decompress(block.data))
+            found = _all(block)
             self._looked = block, found
         return found
 
@@ -161,11 +253,15 @@ def _index(key: bytes) -> int:
     return hash(key) >> _SHORT
 
 
+def _all(block: _Block) -> dict[bytes, Raw]:
+    """Return everybody who was put into a block; raises ValueError where it is none."""
+    try:
+        found: dict[bytes, Raw] = _unpack(decompress(memoryview(block.data)[_DAY:]))
+    except LZ4BlockError as error:
+        raise ValueError(str(error)) from None
+    return found
+
+
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(dict[bytes, Raw]).decode
 _records: Final = msgspec.msgpack.Decoder(dict[str, bytes]).decode
-
-
-def _exactly(data: bytes) -> bytes:
-    """Return a copy that takes no more than it needs: the room reserved for the compressor is given back as a whole."""
-    return bytes(memoryview(data))

@@ -91,7 +91,7 @@ class Slices:
         return known
 
     def exactly(self, names: Iterable[Slice]) -> int:
-        """Return the number of a group of these slices, all of which have sliding panes: of what was told of either kind of pane."""
+        """Return the number of a group of these slices, all of which have sliding panes: of what was credited to either kind of pane."""
         numbers = tuple(self.number(name) for name in names)
         known = self._exactly.get(numbers)
         if known is None:

@@ -41,19 +41,19 @@ Parts = dict[int, bytes]
 """A place's records by part."""
 
 
-class Told(Struct, frozen=True, omit_defaults=True):
+class WrittenPane(Struct, frozen=True, omit_defaults=True):
     """A `Pane` as it is written: the same JSON from a structure of all measures."""
 
     measures: Measures = field(default_factory=Measures)  # type: ignore[valid-type]
     histograms: Histograms = field(default_factory=dict)
 
 
-def written(bundle: int, histograms: Histograms) -> bytes:
+def encode_pane(bundle: int, histograms: Histograms) -> bytes:
     """Return a slice's pane as it is written."""
-    return _encode(Told(measures(bundle), histograms))
+    return _encode(WrittenPane(measures(bundle), histograms))
 
 
-def told(pane: bytes | Raw) -> tuple[int, Histograms]:
+def decode_pane(pane: bytes | Raw) -> tuple[int, Histograms]:
     """Return bundle and histograms of a slice's pane; raises msgspec.MsgspecError when it is not one."""
     found = _decode(pane)
     return bundle_of(found.measures), found.histograms
@@ -170,7 +170,7 @@ class Stretch:
             if bundle is not None:
                 if part is None:
                     part = where[number] = self._room(number)
-                part.panes[number] = heads[number] + written(bundle, self.histograms.get(number, _NONE)) + b"]"
+                part.panes[number] = heads[number] + encode_pane(bundle, self.histograms.get(number, _NONE)) + b"]"
             elif part is None or number in self._written:  # as it was
                 continue
             else:
@@ -198,9 +198,9 @@ class Stretch:
         for at, parts in self._closed().items():
             for record in parts.values():
                 for number, pane in self._panes(at, record):
-                    yield number, *_told(pane)
+                    yield number, *_decoded(pane)
         for number in self._written:
-            yield number, *self._told(number)
+            yield number, *self._decode_slice(number)
         for number, bundle in self.bundles.items():
             yield number, bundle, self.histograms.get(number, _NONE)
 
@@ -310,13 +310,13 @@ class Stretch:
             if place_of[number] not in self._places:
                 self._open(place_of[number])
             if number in self._written:
-                self.bundles[number], histograms = self._told(number)
+                self.bundles[number], histograms = self._decode_slice(number)
                 if histograms:
                     self.histograms[number] = histograms
                 self._written.discard(number)
 
-    def _told(self, number: int) -> tuple[int, Histograms]:
-        return _told(self._where[number].panes[number][len(self._slices.heads[number]) : -1])
+    def _decode_slice(self, number: int) -> tuple[int, Histograms]:
+        return _decoded(self._where[number].panes[number][len(self._slices.heads[number]) : -1])
 
     def _add(self, numbers: Iterable[int], bundle: int) -> None:
         bundles = self.bundles
@@ -361,9 +361,9 @@ def _latest(parts: Parts, read: dict[int, bytes | None]) -> Parts:
     return {part: record for part, record in {**parts, **read}.items() if record is not None}
 
 
-def _told(pane: bytes | Raw) -> tuple[int, Histograms]:
+def _decoded(pane: bytes | Raw) -> tuple[int, Histograms]:
     try:
-        return told(pane)
+        return decode_pane(pane)
     except msgspec.MsgspecError as error:
         message = f"a pane cannot be read: {error}"
         raise StateCorruptError(message) from error
@@ -371,7 +371,7 @@ def _told(pane: bytes | Raw) -> tuple[int, Histograms]:
 
 _NONE: Final[Histograms] = {}
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final[Any] = msgspec.json.Decoder(Told).decode
+_decode: Final[Any] = msgspec.json.Decoder(WrittenPane).decode
 _decode_cuts: Final[Any] = msgspec.json.Decoder(list[tuple[str | None, str | None, Raw]]).decode
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(dict[int, Parts]).decode

@@ -1,4 +1,4 @@
-"""Agents: as the partitions told of them last, and their time that is in no pane: states that go on, and the last hour cut anywhere."""
+"""Agents: as the partitions published them last, and their time that is in no pane: states that go on, and the last hour cut anywhere."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class AgentStatus(NamedTuple):
     queues: tuple[str, ...]
 
 
-class Told:
-    """An agent as it was told of last.
+class PublishedAgent:
+    """An agent as it was published last.
 
     Its time in states is added up at once: of the states themselves, which are objects by the dozen, nothing is kept.
     """
@@ -70,33 +70,33 @@ class Told:
         return self._sums[at] + _lasted(self._lanes[at], self._starts[at], time) if at >= 0 else 0
 
 
-class AgentsTold:
+class PublishedAgents:
     """Agents by name, each as the partition with the newest state says."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, dict[int, Told]] = {}
-        self._told: dict[str, Told] = {}
+        self._parts: dict[str, dict[int, PublishedAgent]] = {}
+        self._newest: dict[str, PublishedAgent] = {}
         self._signed_in: Counter[str | None] = Counter()
 
     def load(self, name: str, partition: int, now: AgentNow | None) -> None:
         """Take what a partition says of an agent; None takes it back."""
         parts = self._parts.setdefault(name, {})
         if now is not None:
-            parts[partition] = Told(name, now)
+            parts[partition] = PublishedAgent(name, now)
         else:
             parts.pop(partition, None)
-        before = self._told.pop(name, None)
+        before = self._newest.pop(name, None)
         if before is not None:
             self._count(before, -1)
         if parts:
-            told = self._told[name] = max(parts.values(), key=lambda told: told.now.since_us)
-            self._count(told, 1)
+            agent = self._newest[name] = max(parts.values(), key=lambda agent: agent.now.since_us)
+            self._count(agent, 1)
         else:
             del self._parts[name]
 
-    def _count(self, told: Told, sign: int) -> None:
-        if told.now.state != "offline":
-            for queue in {None, *told.now.queues}:
+    def _count(self, agent: PublishedAgent, sign: int) -> None:
+        if agent.now.state != "offline":
+            for queue in {None, *agent.now.queues}:
                 self._signed_in[queue] += sign
 
     def signed_in(self, queue: str | None) -> int:
@@ -105,18 +105,18 @@ class AgentsTold:
 
     def statuses(self) -> list[AgentStatus]:
         """Return every agent's state, by name."""
-        return [told.now for _, told in sorted(self._told.items())]
+        return [agent.now for _, agent in sorted(self._newest.items())]
 
     def time(self, query: Query, begin: int, until: int, *, sliding: bool) -> Iterator[tuple[Slice, int, int]]:
         """Yield the time of states that still go on, in sliding windows of all states: slice, start and bundle."""
         found: dict[tuple[Slice, int], int] = {}
         by_queues: dict[tuple[tuple[str, ...], int], int] = {}
-        for told in self._told.values():
-            own = query.by == "agent" and asked(query, told.own)
-            for start, bundle in _parts(query, told, begin, until, sliding=sliding):
+        for agent in self._newest.values():
+            own = query.by == "agent" and asked(query, agent.own)
+            for start, bundle in _parts(query, agent, begin, until, sliding=sliding):
                 if own:
-                    found[told.own, start] = bundle
-                at = told.now.queues, start
+                    found[agent.own, start] = bundle
+                at = agent.now.queues, start
                 by_queues[at] = by_queues.get(at, 0) + bundle
         for (queues, start), bundle in by_queues.items():
             for queue in (None, *queues):
@@ -126,10 +126,10 @@ class AgentsTold:
         yield from ((of, start, bundle) for (of, start), bundle in found.items() if bundle)
 
 
-def _parts(query: Query, told: Told, begin: int, until: int, *, sliding: bool) -> Iterable[tuple[int, int]]:
+def _parts(query: Query, agent: PublishedAgent, begin: int, until: int, *, sliding: bool) -> Iterable[tuple[int, int]]:
     if query.by in {"hour", "weekday"}:
-        return told.quarters(begin, until)
-    return [(begin, told.time(begin, until) if sliding else told.open_time(begin, until))]
+        return agent.quarters(begin, until)
+    return [(begin, agent.time(begin, until) if sliding else agent.open_time(begin, until))]
 
 
 def _lasted(lane: int | None, start: int, end: int) -> int:

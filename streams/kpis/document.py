@@ -43,7 +43,7 @@ waiting at start + entered = answered + abandoned + flowed out + waiting at end.
 | a figure is | when |
 |---|---|
 | without value, with its status | nothing to divide by; nobody waits (`longest_wait`); a moment that has passed (`longest_wait`, `agents`); who waited within a day of which only the whole is kept |
-| `unavailable` | it is not counted by what was asked (*rows by*, below), or no worker has told of its figures yet |
+| `unavailable` | it is not counted by what was asked (*rows by*, below), or no worker has published figures yet |
 
 `occupancy` and `agents` do not add up over queues: an agent of two queues is available for both, so its time is in each of them, and once in the
 total. For the same reason a row by agent has the agent's time over all queues: asked for one queue, or for a channel, it is `unavailable`, while
@@ -60,12 +60,12 @@ _STATUSES: Final = """\
 - everything, once the allowed lateness has passed after the end of the stretch;
 - {names}: once W has passed too, as a customer may come back;
 - `sales_conversion`: once a sale would be too late to be of its contact;
-- rates by cohort (`resolution_rate`, those of first-contact resolution, `sales_conversion`, abandonment, service levels) of a row that has tickets of the stretch
-  which are not resolved, or not answered: once they are, or tickets of that age are given up (`maximum_ticket_age_days`). A call that ended unresolved stays so.
+- rates by cohort (`resolution_rate`, those of first-contact resolution, `sales_conversion`, abandonment, service levels) of a row that has tickets which were opened
+  in the stretch, or came to another queue in it, and are not resolved, or not answered: once they are, or tickets of that age are given up (`maximum_ticket_age_days`). A call that ended unresolved stays so.
 
 What can change a final figure all the same, since nobody knows whether it will happen: a ticket or chat that is opened again after that takes its resolution back from
 `resolution_rate`, first-contact resolution, `full_resolution_time` and `cost_per_resolution` of then (`reopen_rate` counts it when it is reopened); so does a chat that
-ends, or a ticket from another day's queue that is resolved, so late; a sale after a ticket was resolved counts in `sales_conversion` of when that was opened; and a cost
+ends so late; a sale after a ticket was resolved counts in `sales_conversion` of when that was opened; and a cost
 counts in its period whenever it is told, which of a month is its end.
 """
 _EXCLUDED: Final = """\

@@ -17,7 +17,7 @@ from streams.engine.facts import PRESENT
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
 from streams.engine.slices import Slice
 from streams.errors import InputError
-from streams.kpis.agents import AgentStatus, AgentsTold
+from streams.kpis.agents import AgentStatus, PublishedAgents
 from streams.kpis.coverage import Coverage, Piece
 from streams.kpis.evaluate import Asked, Parts, figures, unavailable
 from streams.kpis.groups import Belongs, apart, groups_of
@@ -42,7 +42,7 @@ class Figures:
         self.policy = policy
         self._panes = PaneStore()
         self._waiting: dict[tuple[str, str], dict[int, Waiting]] = {}
-        self._agents = AgentsTold()
+        self._agents = PublishedAgents()
         self._counters: dict[Place, dict[int, Counters]] = {}
         self._partitions: dict[int, PartitionStatus] = {}
         self.idle: frozenset[int] = frozenset()
@@ -85,7 +85,7 @@ class Figures:
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether a worker has told of its figures."""
+        """Tell whether a worker has published figures."""
         return bool(self._partitions)
 
     def partitions(self) -> dict[int, PartitionStatus]:
@@ -194,7 +194,7 @@ class Figures:
     def stretch(self, query: Query, begin: int, end: int, growth: Growth) -> Iterator[Row]:
         """Yield the rows of one stretch of a query's range; ``growth`` is that since its end.
 
-        Nothing is known until a partition has told how far it is: then no figure is available, not even a count of 0.
+        Nothing is known until a partition has published how far it is: then no figure is available, not even a count of 0.
         """
         belongs = self._belongs(query)
         groups, tickets = self._groups(query, begin, end, belongs)

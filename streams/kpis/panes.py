@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 import msgspec
 from lz4.block import compress, decompress
 
-from schemas.panes import QUARTER, SHORT, Credits, decode_place, decode_value, is_in, split_panes_key, told_of
+from schemas.panes import QUARTER, SHORT, Credits, credited_panes, decode_place, decode_value, is_in, split_panes_key
 from streams.engine.measures import pack
 from streams.engine.slices import Slice
-from streams.engine.stretch import cuts, told
+from streams.engine.stretch import cuts, decode_pane
 
 Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
@@ -33,6 +33,8 @@ _RESTING: Final = 3 * 3600
 """Seconds after its end, by the start of the newest, from which a stretch is sealed."""
 _BLOCKS: Final = (300, 60)
 """Seconds of sliding panes that are added up once: five minutes are four sums of a minute and the panes of both ends."""
+_UNSEALED: Final = 20_000
+"""Records after which stretches are sealed also where none is new."""
 _DECODED: Final = 6000
 """Stretches of which sums are kept; of the others only the records."""
 
@@ -73,19 +75,30 @@ class Total:
                 merged[index] = merged.get(index, 0) + number
 
 
+class _Later(NamedTuple):
+    """A credit to slices of which some are cut by a breakdown; of these nothing is added up yet."""
+
+    names: list[tuple[str | None, str | None, str | None, str | None]]
+    slices: list[int]
+    """Indices of names."""
+    bundle: int
+    counts: Counts
+
+
 class Added:
     """What a partition's records of credits, from the number ``since`` on, add to the slices of a stretch of time."""
 
-    __slots__ = ("_later", "_totals", "since")
+    __slots__ = ("later", "since", "totals")
 
     def __init__(self, since: int) -> None:
         self.since = since
-        self._totals: dict[int, Total] = {}
-        self._later: list[tuple[list[int], int, Counts]] = []
+        self.totals: dict[int, Total] = {}
+        self.later: list[_Later] = []
+        """What is not in the totals yet: few ask for what is cut by a breakdown before a part says it."""
 
     def add(self, slices: Iterable[int], bundle: int, counts: Counts) -> None:
         """Add a difference to slices."""
-        totals = self._totals
+        totals = self.totals
         for number in slices:
             total = totals.get(number)
             if total is None:
@@ -94,25 +107,13 @@ class Added:
             if counts:
                 total.count(counts)
 
-    def add_later(self, slices: list[int], bundle: int, counts: Counts) -> None:
-        """Add a difference to slices that are seldom asked for."""
-        self._later.append((slices, bundle, counts))
-
-    def totals(self, *, often: bool) -> dict[int, Total]:
-        """Return the differences by slice; of those that are seldom asked for only unless ``often``."""
-        if self._later and not often:
-            for later in self._later:
-                self.add(*later)
-            self._later = []
-        return self._totals
-
 
 class _Record(NamedTuple):
     """A record of credits."""
 
     number: int
     panes: set[tuple[int, int]]
-    """Of which it tells (length and start in seconds)."""
+    """To which it adds (length and start in seconds)."""
     whole: list[tuple[int, int]]
     """Of which the parts say all from it on."""
     value: bytes
@@ -174,6 +175,8 @@ class PaneStore:
         self._open: set[tuple[int, int]] = set()
         """Length and start of the stretches that are not sealed, and of some that are gone."""
         self._newest = 0
+        self._unsealed = 0
+        """Records taken since stretches were sealed last."""
         self._rings: dict[int, dict[bytes, _Record]] = {}
         """Records of credits by partition and key."""
 
@@ -183,6 +186,9 @@ class PaneStore:
         place = self._places.get(name)
         if place is None:
             place = self._place(name)
+        self._unsealed += 1
+        if self._unsealed >= _UNSEALED:  # who reads a partition before another one opens what is old already
+            self._seal()
         stretch = self._touched(length, start)
         stretch.put((place << _PARTS | part) << _PARTITIONS | partition, value)
         if not stretch:
@@ -196,33 +202,39 @@ class PaneStore:
         if before is not None:
             self._drop(partition, before.panes, before.number)
         if record is not None and value is not None:
-            panes = {place for pane in record.panes for place in told_of(pane)}
+            panes = {place for pane in record.panes for place in credited_panes(pane.length, pane.start)}
             ring[key] = _Record(record.number, panes, record.whole, value)
             self._drop(partition, record.whole, record.number)
             self._add(partition, record)
 
     def _add(self, partition: int, record: Credits, only: Collection[tuple[int, int]] | None = None) -> None:
-        """Add what a record tells, of all panes or of some (length and start in seconds), and not of those that are whole since."""
+        """Add the credits of a record, to all panes or to some (length and start in seconds), and not to those that are whole since."""
         whole = {pane for one in self._rings[partition].values() if one.number >= record.number for pane in one.whole}
-        names = [Slice(*name) for name in record.slices]
-        numbers = [self._number(name) for name in names]
-        often = {at for at, name in enumerate(names) if is_in(SHORT, name.breakdown)}
-        self._queues.update(name.queue for name in names)
-        self.places.update((of.channel, of.queue) for of in names if of.channel is not None and of.queue is not None)
+        names = record.slices
+        own = {at: self._number(Slice(*name)) for at, name in enumerate(names) if name[2] is None}
+        self._see({name[:2] for name in names})
         for pane in record.panes:
             stretches = [
-                (length, self._added(partition, record.number, length, start))
-                for length, start in told_of(pane)
+                self._added(partition, record.number, length, start)
+                for length, start in credited_panes(pane.length, pane.start)
                 if (length, start) not in whole and (only is None or (length, start) in only)
             ]
-            for credit in pane.credits:
+            for credit in pane.credits if stretches else ():
                 bundle, counts = pack(credit.measures), credit.histograms
-                first = [numbers[at] for at in credit.slices if at in often]
-                rest = [numbers[at] for at in credit.slices if at not in often]
-                for length, added in stretches:
-                    added.add(first, bundle, counts)
-                    if rest and length != SHORT:
-                        added.add_later(rest, bundle, counts)
+                first = [own[at] for at in credit.slices if at in own]
+                later = _Later(names, credit.slices, bundle, counts) if len(first) < len(credit.slices) else None
+                for added in stretches:
+                    if first:
+                        added.add(first, bundle, counts)
+                    if later:
+                        added.later.append(later)
+
+    def _see(self, places: Iterable[tuple[str | None, str | None]]) -> None:
+        """Note channels and queues of which there are panes."""
+        for channel, queue in places:
+            self._queues.add(queue)
+            if channel is not None and queue is not None:
+                self.places.add((channel, queue))
 
     def _added(self, partition: int, number: int, length: int, start: int) -> Added:
         """Return what a partition's credits add to a stretch, to which those of a record, by its number, are about to be added."""
@@ -231,7 +243,7 @@ class PaneStore:
         return added
 
     def _drop(self, partition: int, panes: Iterable[tuple[int, int]], number: int) -> None:
-        """Let go of what records up to a number told of panes: their parts say it. Of what later ones told nothing goes."""
+        """Let go of what records up to a number credited to panes: their parts say it. Of what later ones credited nothing goes."""
         again: set[tuple[int, int]] = set()
         for length, start in panes:
             stretch = self._stretches.get(length, {}).get(start)
@@ -263,6 +275,7 @@ class PaneStore:
 
     def _seal(self) -> None:
         """Seal the stretches that ended hours before the newest begins."""
+        self._unsealed = 0
         for length, start in [one for one in self._open if sum(one) + _RESTING <= self._newest]:
             self._open.discard((length, start))
             stretch = self._stretches[length].get(start)
@@ -273,9 +286,7 @@ class PaneStore:
         place = self._places[name] = len(self._names)
         channel, queue = decode_place(name)
         self._names.append((channel, queue))
-        self._queues.add(queue)
-        if channel is not None and queue is not None:
-            self.places.add((channel, queue))
+        self._see([(channel, queue)])
         return place
 
     def lengths(self) -> Iterable[int]:
@@ -293,7 +304,12 @@ class PaneStore:
 
     def first(self) -> int | None:
         """Return the start (seconds) of the earliest pane, None without any."""
-        return min((start for stretches in self._stretches.values() for start in stretches), default=None)
+        first: int | None = None
+        for length, stretches in self._stretches.items():
+            for start, stretch in stretches.items():
+                if (first is None or start < first) and (not stretch.added or any(self.sums(length, start, None))):
+                    first = start  # credits may have taken away all that there was
+        return first
 
     def has(self, length: int, start: int) -> bool:
         """Tell whether there is a pane of a length (seconds) that starts then."""
@@ -308,7 +324,7 @@ class PaneStore:
         stretch = self._stretches[length][start]
         own = {at: record for at, record in stretch.records().items() if at & _PARTITION == partition}
         added = [more for number, more in stretch.added.items() if number == partition]
-        for number, total in self._with(added, breakdown, self._sums(own, breakdown)).items():
+        for number, total in self._with(added, length, breakdown, self._sums(own, breakdown)).items():
             yield self.slices[number], total
 
     def sums(self, length: int, start: int, breakdown: str | None) -> Iterator[tuple[Slice, Total]]:
@@ -319,16 +335,20 @@ class PaneStore:
             written = stretch.written.get(breakdown)
             if written is None:
                 written = stretch.written[breakdown] = self._sums(stretch.records(), breakdown)
-            sums = stretch.sums[breakdown] = self._with(stretch.added.values(), breakdown, written)
+            sums = stretch.sums[breakdown] = self._with(stretch.added.values(), length, breakdown, written)
             self._remember(length, start)
         for number, total in sums.items():
             yield self.slices[number], total
 
-    def _with(self, added: Iterable[Added], breakdown: str | None, written: dict[int, Total]) -> dict[int, Total]:
-        """Return sums with what is added to them; nothing is left of what becomes 0."""
+    def _with(
+        self, added: Iterable[Added], length: int, breakdown: str | None, written: dict[int, Total]
+    ) -> dict[int, Total]:
+        """Return sums with what is added to them in a stretch of a length; nothing is left of what becomes 0."""
         sums = dict(written)
         for more in added:
-            for number, difference in more.totals(often=is_in(SHORT, breakdown)).items():
+            if breakdown is not None:
+                self._add_up(more, length)
+            for number, difference in more.totals.items():
                 if self.slices[number].breakdown == breakdown:
                     known = sums.get(number)
                     if known is None or known is written.get(number):  # none, or not ours to change
@@ -341,6 +361,13 @@ class PaneStore:
                     if not total.bundle and not total.counts:
                         del sums[number]
         return sums
+
+    def _add_up(self, added: Added, length: int) -> None:
+        """Bring into the totals what is not in them yet, of slices that panes of a length are cut by."""
+        for names, slices, bundle, counts in added.later:
+            cut = [names[at] for at in slices if names[at][2] is not None and is_in(length, names[at][2])]
+            added.add([self._number(Slice(*name)) for name in cut], bundle, counts)
+        added.later.clear()
 
     def blocks(self, begin: int, end: int) -> Iterator[Block]:
         """Yield start and length (seconds) of few blocks that make up the sliding panes between two times."""
@@ -390,7 +417,7 @@ class PaneStore:
                 total = sums.get(number)
                 if total is None:
                     total = sums[number] = Total()
-                bundle, histograms = told(pane)
+                bundle, histograms = decode_pane(pane)
                 total.bundle += bundle
                 total.count(histograms)
         return sums

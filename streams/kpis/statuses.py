@@ -23,6 +23,7 @@ from streams.kpis.registry import KPIS, Kpi, Terms
 _DAYS: Final = (1, 7, 14, 30)
 _UNDECIDED: Final[Terms] = {"entered": 1, "cohort_answered": -1, "cohort_abandoned": -1, "cohort_flowed_out": -1}
 _UNRESOLVED: Final[Terms] = {"opened_unresolved": 1}
+_MOVED: Final[Terms] = {"moved_unresolved": 1}
 
 
 class Statuses:
@@ -72,9 +73,12 @@ def _is_of_resolutions(kpi: Kpi) -> bool:
     )
 
 
+_WHERE_RESOLVED: Final = [kpi.id for kpi in KPIS if "resolved_identified" in (kpi.denominator or {})]
+"""Figures of the visit in which a contact is resolved, which of a ticket that changed its queue is not its first."""
 _CHANGED_BY: Final = (
-    (_UNDECIDED, [kpi.id for kpi in KPIS if _is_of_outcomes(kpi)]),
+    (_UNDECIDED, [*_WHERE_RESOLVED, *(kpi.id for kpi in KPIS if _is_of_outcomes(kpi))]),
     (_UNRESOLVED, [kpi.id for kpi in KPIS if _is_of_resolutions(kpi)]),
+    (_MOVED, _WHERE_RESOLVED),
 )
 """What of the tickets of a stretch is still to come, and the KPIs that it changes."""
 OWN: Final = tuple(

@@ -20,7 +20,7 @@ from prometheus_client.samples import Sample
 
 from schemas.rows import Row
 from streams.board import metrics
-from streams.board.exporter import durations, families, limits, place_labels, told
+from streams.board.exporter import durations, exported, families, limits, place_labels
 from streams.engine.policy import HOUR, INTERVAL, SECOND
 from streams.kpis import zones
 from streams.kpis.figures import Figures, Query
@@ -85,7 +85,7 @@ def _rows(name: str, query: Query, figures: Figures, growth: Growth) -> list[Row
     found: list[Row] = []
     for span in zones.spans(name, query, figures):
         rows = figures.stretch(span.query, span.query.start_us, span.query.end_us, growth)
-        found += (told(row) for row in zones.own(rows, span, figures) if row.queue is not None)
+        found += (exported(row) for row in zones.own(rows, span, figures) if row.queue is not None)
     return found
 
 

@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition
 from streams.broker.topics import TopicSet
 from streams.errors import BrokerError, StalledError
 from streams.settings import Settings
-from streams.telemetry import tell
+from streams.telemetry import log
 from streams.worker.ends import Ends
 from streams.worker.metrics import Metrics
 from streams.worker.owner import Owner
@@ -93,7 +93,7 @@ class Monitor:
         try:
             found = await asyncio.to_thread(ends.of, places)
         except BrokerError as error:
-            tell(logger, logging.WARNING, "The broker does not answer.", error=error)
+            log(logger, logging.WARNING, "The broker does not answer.", error=error)
             return
         self._looked_at = time.monotonic()
         before, self._unstable = self._unstable, {}
@@ -130,6 +130,6 @@ def _end(stalled: str) -> None:
     timer = threading.Timer(LAST_WORDS, os._exit, [StalledError.exit_code])
     timer.daemon = True
     timer.start()
-    tell(logger, logging.ERROR, "No progress: the worker ends, to be started again.", stalled=stalled)
+    log(logger, logging.ERROR, "No progress: the worker ends, to be started again.", stalled=stalled)
     logging.shutdown()
     os._exit(StalledError.exit_code)

@@ -17,7 +17,7 @@ from streams.broker.topics import TopicSet
 from streams.engine.partition import Changes, Partition, Record, Refusal, StateCorruptError
 from streams.errors import FencedError, StateError
 from streams.settings import Settings
-from streams.telemetry import tell
+from streams.telemetry import log
 from streams.worker import marker
 from streams.worker.letters import Letter, letter
 from streams.worker.metrics import Metrics
@@ -38,7 +38,7 @@ class Owned:
 
     def __init__(self, settings: Settings, number: int, metrics: Metrics, threads: Executor) -> None:
         self.number = number
-        self.engine = Partition(number, settings.policy, telling=True)
+        self.engine = Partition(number, settings.policy, write_behind=True)
         self.restored = False
         self.uncommitted = 0
         self.behind = 0.0
@@ -53,7 +53,7 @@ class Owned:
         self._runs: list[EventT[Any]] = []
         self._letters: list[Letter] = []
         self._refused: list[Refusal] = []
-        self._told = self._counts()
+        self._exported = self._counts()
         self._closed = False
 
     def take(self) -> None:
@@ -76,11 +76,11 @@ class Owned:
         self._refuse_closed()
         self.engine.offset = start
         self.committed = start if known else 0
-        self._told = self._counts()
+        self._exported = self._counts()
         self.restored, self.progress_at = True, time.monotonic()
         self._metrics.restored.labels(str(self.number)).set(1)
         seconds = round(time.monotonic() - began, 3)
-        tell(
+        log(
             logger, logging.INFO, "Took a partition.",
             partition=self.number, offset=start, records=records, seconds=seconds,
         )  # fmt: skip
@@ -194,9 +194,9 @@ class Owned:
         return self.engine.counted, self.engine.duplicate, sum(self.engine.refused.values())
 
     def _count(self, counts: tuple[int, int, int], refused: list[Refusal]) -> None:
-        for outcome, now, before in zip(("counted", "duplicate", "refused"), counts, self._told, strict=True):
+        for outcome, now, before in zip(("counted", "duplicate", "refused"), counts, self._exported, strict=True):
             self._metrics.events.labels(outcome).inc(now - before)
-        self._told = counts
+        self._exported = counts
         for one in refused:
             self._metrics.dead_letters.labels(str(one.reason)).inc()
         self._metrics.commits.inc()
@@ -206,4 +206,4 @@ class Owned:
         self._refuse_closed()
         self.progress_at = time.monotonic()
         self._metrics.restored.labels(str(self.number)).set(min(0.99, done / max(1, total)))
-        tell(logger, logging.DEBUG, "Restoring.", partition=self.number, records=done, offsets=total)
+        log(logger, logging.DEBUG, "Restoring.", partition=self.number, records=done, offsets=total)

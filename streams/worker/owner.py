@@ -20,7 +20,7 @@ from faust.types import EventT
 from streams.engine.partition import Refusal
 from streams.errors import InputError
 from streams.settings import Settings
-from streams.telemetry import tell
+from streams.telemetry import log
 from streams.worker.crashes import crash_point
 from streams.worker.metrics import Metrics
 from streams.worker.owned import Owned
@@ -150,7 +150,7 @@ class Owner:
         closing = asyncio.create_task(owned.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        tell(logger, logging.INFO, "Let go of a partition.", partition=number)
+        log(logger, logging.INFO, "Let go of a partition.", partition=number)
 
     async def _restore(self, owned: Owned) -> None:
         try:

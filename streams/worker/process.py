@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import CentralitaError, ConfigurationError, RestartError
 from streams.settings import Settings
-from streams.telemetry import tell
+from streams.telemetry import log
 from streams.worker import app as faust_app
 from streams.worker import topics
 from streams.worker.health import serve
@@ -103,7 +103,7 @@ class _Worker:
         self._monitor.watch()
         self._tasks += [asyncio.create_task(self._monitor.run()), asyncio.create_task(_collect())]
         await _unless(end, self._app.start())
-        tell(logger, logging.INFO, "The worker runs.", port=worker.port)
+        log(logger, logging.INFO, "The worker runs.", port=worker.port)
 
     async def _serve(self) -> None:
         worker = self._settings.worker
@@ -123,7 +123,7 @@ class _Worker:
             await _within(LEAVING, self._app.stop())
         if committed:
             return 0
-        tell(
+        log(
             logger,
             logging.WARNING,
             "What was applied last is not committed; it is done again after a restart.",
@@ -159,10 +159,10 @@ async def _within(seconds: float, doing: Coroutine[Any, Any, None]) -> bool:
 
 def _code(error: BaseException) -> int:
     if isinstance(error, CentralitaError):
-        tell(logger, logging.ERROR, str(error), code=error.exit_code)
+        log(logger, logging.ERROR, str(error), code=error.exit_code)
         return error.exit_code
     if isinstance(error, KafkaError):
-        tell(logger, logging.ERROR, "Reading from Kafka failed.", error=repr(error), code=RestartError.exit_code)
+        log(logger, logging.ERROR, "Reading from Kafka failed.", error=repr(error), code=RestartError.exit_code)
         return RestartError.exit_code
     logger.error("The worker fails.", exc_info=error)
     return UNEXPECTED

@@ -29,11 +29,12 @@ from rich.console import Console
 from rich.progress import track
 
 from schemas.dead_letters import RefusedError
-from schemas.panes import CREDITS, PANES, decode_value, split_panes_key, told_of
+from schemas.panes import CREDITS, FORMAT, PANES, PARTITION, credited_panes, decode_value, format_of, split_panes_key
 from streams.broker.topics import TopicSet
 from streams.cli import INTERRUPTED
+from streams.engine.partition import FormatChangedError
 from streams.engine.policy import DAY, SECOND
-from streams.engine.records import Records, event_of
+from streams.engine.records import event_of
 from streams.engine.slices import BREAKDOWNS
 from streams.errors import BrokerError, CentralitaError
 from streams.kafka import confluent
@@ -45,7 +46,7 @@ from streams.replay.topic import ReadJob, read, shares
 from streams.settings import Settings
 from streams.worker import marker, topics
 from streams.worker.store import reader, restore
-from streams.worker.switch import fence, keeping, switch
+from streams.worker.switch import Seen, fence, keeping, switch
 
 TIMEOUT = 10.0
 _LOOK_AGAIN = 0.5
@@ -93,9 +94,13 @@ def command(load: Callable[[], Settings], *, yes: bool, wait: float, processes: 
     group = settings.worker.application_id
     if not wait:
         refuse_while_running(admin, group)
-    found = loss(settings, track(numbers, "Looking at what is kept", console=Console(stderr=True)))
-    if found is not None:
-        click.echo(told(*found, settings))
+    try:
+        found = loss(settings, track(numbers, "Looking at what is kept", console=Console(stderr=True)))
+    except FormatChangedError as error:
+        click.echo(f"Figures of which the events have expired will be lost, and of which days cannot be said: {error}.")
+    else:
+        if found is not None:
+            click.echo(loss_message(*found, settings))
     if not yes:
         click.confirm(
             f"Count the events of {len(numbers)} partitions ({settings.kafka.prefix}) again, and replace state and figures?",
@@ -178,7 +183,10 @@ def refuse_while_running(admin: AdminClient, group: str) -> None:
 
 
 def loss(settings: Settings, numbers: Iterable[int]) -> tuple[int, int] | None:
-    """Return from when to when (microseconds) there are figures of which the events have expired, None for no such."""
+    """Return from when to when (microseconds) there are figures of which the events have expired, None for no such.
+
+    Raises FormatChangedError when the figures are of another version.
+    """
     lost: list[tuple[int, int]] = []
     for number in numbers:
         if marker.look(settings, number).start:
@@ -187,11 +195,11 @@ def loss(settings: Settings, numbers: Iterable[int]) -> tuple[int, int] | None:
     return (min(begin for begin, _ in lost), max(end for _, end in lost)) if lost else None
 
 
-def told(begin: int, end: int, settings: Settings) -> str:
+def loss_message(begin: int, end: int, settings: Settings) -> str:
     """Return what a loss is to a person.
 
     >>> from streams.settings import Settings
-    >>> told(0, 36 * 3600 * SECOND, Settings())
+    >>> loss_message(0, 36 * 3600 * SECOND, Settings())
     'Figures of 2 days, from 1970-01-01 to 1970-01-02 (UTC), will be lost: contact-center.events no longer has their events.'
     """
     first, last = (datetime.fromtimestamp(time // SECOND, ZoneInfo(settings.time_zone)) for time in (begin, end - 1))
@@ -204,18 +212,20 @@ def told(begin: int, end: int, settings: Settings) -> str:
 
 def _panes(settings: Settings, number: int) -> set[tuple[int, int]]:
     """Return when the panes of a partition begin and end (microseconds)."""
-    keys: dict[bytes, None] = {}
-    credited: dict[bytes, bytes] = {}
-    keep = keeping(keys)
-
-    def feed(records: Records) -> None:
-        keep(records)
-        credited.update({key: value for key, value in records if value is not None and key.startswith(CREDITS)})
-
-    restore(settings, number, {TopicSet(settings.kafka.prefix).kpis: feed}, lambda *_: None)
-    panes = {split_panes_key(key)[:2] for key in keys if key.startswith(PANES)}
-    for key in keys.keys() & credited.keys():
-        panes.update(place for pane in decode_value("credits", credited[key]).panes for place in told_of(pane))
+    seen: Seen = {}
+    restore(
+        settings,
+        number,
+        {TopicSet(settings.kafka.prefix).kpis: keeping(seen, values_of=(CREDITS, PARTITION))},
+        lambda *_: None,
+    )
+    status = seen.pop(PARTITION, None)
+    if status is not None and (found := format_of(status)) != FORMAT:
+        message = f"they are of another version (format {found}, this one reads {FORMAT})"
+        raise FormatChangedError(message)
+    panes = {split_panes_key(key)[:2] for key in seen if key.startswith(PANES)}
+    for record in (decode_value("credits", value) for value in seen.values() if value is not None):
+        panes.update(place for pane in record.panes for place in credited_panes(pane.length, pane.start))
     return {(start * SECOND, (start + length) * SECOND) for length, start in panes}
 
 

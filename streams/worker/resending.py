@@ -21,7 +21,7 @@ from streams.broker.topics import TopicSet
 from streams.errors import BrokerError, FencedError, RestartError, TopicError
 from streams.kafka import unreachable
 from streams.settings import KafkaSettings, Settings
-from streams.telemetry import tell
+from streams.telemetry import log
 from streams.worker.letters import Headers, Letter, attempt
 from streams.worker.store import reader
 from streams.worker.writer import BY_KEY, Writer
@@ -134,7 +134,7 @@ class Resender:
 
     def _renew(self, consumer: Consumer, dealt_with: Mapping[int, int]) -> None:
         """Become the only one anew, if nobody else has become it: the letters are dealt with up to where we were, of every partition."""
-        tell(logger, logging.INFO, "An answer to a commit was lost: began anew.", group=self._name)
+        log(logger, logging.INFO, "An answer to a commit was lost: began anew.", group=self._name)
         self._writer.close()
         self._writer.fence()
         places = [TopicPartition(self._topics.dead_letters, number) for number in dealt_with]

@@ -23,6 +23,9 @@ from mode.utils.futures import notify
 
 LONGEST_RUN = 1_000
 """Records. Given to Faust as ``broker_max_poll_records``."""
+LEAST_FETCHED = 64 << 10
+LONGEST_FETCH = 50
+"""A broker answers when it has so many bytes, or after so many milliseconds: one answer for each small batch costs it and us more than counting."""
 
 
 class Run(NamedTuple):
@@ -51,6 +54,8 @@ class RunThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust ties it to its own exactly_once
+        consumer._fetch_min_bytes = LEAST_FETCHED  # noqa: SLF001 - Faust has no setting for these two
+        consumer._fetch_max_wait_ms = LONGEST_FETCH  # noqa: SLF001
         return consumer
 
 

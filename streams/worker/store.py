@@ -26,7 +26,7 @@ from streams.engine.records import Changes, Records
 from streams.errors import BrokerError, FencedError, RestartError
 from streams.kafka import confluent
 from streams.settings import Settings
-from streams.telemetry import tell
+from streams.telemetry import log
 from streams.worker.crashes import crash_point
 from streams.worker.ends import Ends, hanging
 from streams.worker.letters import Letter
@@ -70,7 +70,7 @@ class Store:
 
     def _renew(self, marker: tuple[bytes, bytes | None]) -> None:
         """Become the partition's writer anew, if nobody else has become it: the last that was written is still this marker."""
-        tell(logger, logging.INFO, "An answer to a commit was lost: took the partition anew.", partition=self._number)
+        log(logger, logging.INFO, "An answer to a commit was lost: took the partition anew.", partition=self._number)
         self._writer.close()
         self._writer.fence()
         if self._last() != marker:

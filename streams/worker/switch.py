@@ -43,6 +43,8 @@ from streams.worker.writer import Writer
 _HOLD: Final = b"rebuild"
 """The key of a record of the state that says nothing but that the partition is being rebuilt: it deletes what never is."""
 Kept = dict[bytes, bytes]
+Seen = dict[bytes, bytes | None]
+"""Keys that are there, some with their values."""
 
 
 def fence(settings: Settings, numbers: Iterable[int]) -> dict[int, int]:
@@ -142,24 +144,24 @@ def _changes(settings: Settings, number: int, journal: Path, mark: Rebuilt) -> C
     return Changes(signed(records, settings) if MARKER in state else records, figures)
 
 
-def _known(settings: Settings, number: int) -> tuple[dict[bytes, None], dict[bytes, None]]:
+def _known(settings: Settings, number: int) -> tuple[Seen, Seen]:
     """Return the keys of the state and of the figures that are there."""
-    state: dict[bytes, None] = {}
-    kpis: dict[bytes, None] = {}
+    state: Seen = {}
+    kpis: Seen = {}
     topics = TopicSet(settings.kafka.prefix)
     read_committed(settings, number, {topics.state: keeping(state), topics.kpis: keeping(kpis)}, lambda *_: None)
     return state, kpis
 
 
-def keeping(keys: dict[bytes, None]) -> Callable[[Records], None]:
-    """Return what keeps the keys of the records that it is fed, without those that were deleted."""
+def keeping(seen: Seen, *, values_of: tuple[bytes, ...] = ()) -> Callable[[Records], None]:
+    """Return what keeps the keys of the records that it is fed, without those that were deleted, and the values of those that begin so."""
 
     def feed(records: Records) -> None:
         for key, value in records:
             if value is None:
-                keys.pop(key, None)
+                seen.pop(key, None)
             else:
-                keys[key] = None
+                seen[key] = value if key.startswith(values_of) else None
 
     return feed
 

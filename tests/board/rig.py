@@ -20,8 +20,8 @@ def view_of(events: Iterable[Sent] | None = None, policy: Policy | None = None, 
     """Return a view of what the engine makes of events, 400 calls if none are given, spread over partitions."""
     policy = policy or Policy(queues=QUEUES)
     feed: Feed[Figures] = Feed(KafkaSettings(), lambda: Figures(policy), clock=lambda: 0.0)
-    feed._answered, feed.ready = 0.0, True
-    engines = [Partition(number, policy, telling=True) for number in range(partitions)]
+    feed._answered, feed.complete = 0.0, True
+    engines = [Partition(number, policy, write_behind=True) for number in range(partitions)]
     for offset, (key, value) in enumerate(calls(400) if events is None else events):
         refused = engines[sum(key) % partitions].process([Record(offset, NOW, key, value)])
         assert not refused, refused

@@ -353,11 +353,23 @@ async def test_status_says_how_far_and_how_fresh(client):
 
 async def test_a_board_that_is_loading_says_so(serve):
     view = view_of()
-    view.feed.ready = False
+    view.feed.complete = False
     client = await serve(view)
     assert (await client.get("/healthz")).status == 200
     assert (await client.get("/readyz")).status == 503
     assert (await client.get("/api/v1/kpis")).status == 503
+    assert "contact_center_entered" not in await (await client.get("/metrics")).text()
+
+
+async def test_a_board_whose_figures_are_of_another_version_says_so(serve):
+    view = view_of()
+    view.feed._shown.other_version = True
+    client = await serve(view)
+    ready = await client.get("/readyz")
+    assert (ready.status, (await ready.json())["feed"]["state"]) == (503, "other_version")
+    answer = await client.get("/api/v1/kpis")
+    assert answer.status == 503
+    assert "of another version" in (await answer.json())["error"]["message"]
     assert "contact_center_entered" not in await (await client.get("/metrics")).text()
 
 

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from schemas.panes import PartitionStatus
+from schemas.panes import FORMAT, PartitionStatus
 from streams.board import progress
 from streams.board.feed import Feed
 from streams.broker.topics import TopicSet
@@ -51,7 +51,7 @@ def feed(kafka: str, topics: TopicSet) -> Iterator[Feed[Seen]]:
 
 def write(producer: Producer, topics: TopicSet, *keys: bytes, partition: int = 0) -> None:
     for key in keys:
-        producer.produce(f"{topics.prefix}.kpis", b"{}", key, partition=partition)
+        producer.produce(f"{topics.prefix}.kpis", b'{"format":%d}' % FORMAT, key, partition=partition)
     producer.flush()
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from schemas.panes import PartitionStatus
+from schemas.panes import FORMAT, PartitionStatus
 from streams.board.feed import Feed
 from streams.engine.policy import Policy
 from streams.kpis.figures import Figures
@@ -64,9 +64,9 @@ def rebuilt(number: int, name: str, partitions: list[int]) -> Message:
     return Message(number, msgspec.json.encode(mark), name=b'["rebuilt"]')
 
 
-def counted(number: int, events: int) -> list[Message]:
-    """Return a transaction: so many events of a partition, and its end."""
-    status = PartitionStatus(events, 1, 1, events, 0, {})
+def counted(number: int, events: int, of: int = FORMAT) -> list[Message]:
+    """Return a transaction in a format: so many events of a partition, and its end."""
+    status = PartitionStatus(events, 1, 1, events, 0, {}, format=of)
     return [
         Message(number, b'{"events":{"call.queued":%d}}' % events),
         Message(number, msgspec.json.encode(status), name=b'["partition"]'),
@@ -119,3 +119,29 @@ def test_credits_that_cannot_be_read_are_left_out(credit: bytes):
     record = b'{"number":0,"slices":[["call","sales",null,null]],"panes":[[900,0,[' + credit + b"]]]}"
     feed = feed_of(Message(0, record, name=b'["credits",0]'), *counted(0, 5))
     assert shown(feed) == 5
+
+
+@pytest.mark.parametrize("other", [0, FORMAT + 1], ids=["an earlier version", "a later version"])
+def test_figures_of_another_version_are_said_and_not_shown_until_they_are_rebuilt(
+    caplog: pytest.LogCaptureFixture, other: int
+):
+    """Nothing of any partition, and no more word of it however much comes; a rebuild by that version changes nothing."""
+    feed = feed_of(*counted(1, 7))
+    feed._answered, feed.complete = feed._clock(), True
+    assert (feed.condition().state, feed.ready) == ("live", True)
+    for mark in ((), (rebuilt(0, "a", [0]),)):
+        feed.load(
+            [
+                *mark,
+                *counted(0, 5, other),
+                Message(0, b"{", name=b'["agent","ana"]'),
+                *counted(1, 8),
+                *counted(0, 6, other),
+            ]
+        )
+        assert (feed.condition().state, feed.ready, shown(feed), feed.last_events()) == ("other_version", False, 0, {})
+    said = [record for record in caplog.records if "of another version" in record.message]
+    assert [record.fields for record in said] == [{"partition": 0, "seen": other, "expected": FORMAT}] * 2
+    assert len(caplog.records) == 2
+    feed.load([rebuilt(0, "b", [0, 1]), *counted(0, 50), rebuilt(1, "b", [0, 1]), *counted(1, 70)])
+    assert (feed.condition().state, feed.ready, shown(feed)) == ("live", True, 120)

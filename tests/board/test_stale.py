@@ -51,6 +51,13 @@ async def test_a_board_that_cannot_compute_its_figures_says_so_and_recovers(
     assert not await page.is_visible("#banner")
 
 
+async def test_a_board_whose_figures_are_of_another_version_says_so(page: Page, view: View) -> None:
+    """The state `other_version`."""
+    view.feed._shown.other_version = True
+    view.feed.changed()
+    await _shows(page, "other_version", "The figures are of another version.")
+
+
 async def test_a_board_that_cannot_read_kafka_says_so_and_recovers(
     page: Page, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from streams.engine import ring
+from streams.engine import customers, ring, shelf
 from tests.harness import panes
 
 # A stream of events is a large thing to draw, which is no fault of the test.
@@ -29,6 +29,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if PROFILE == "thorough" and here in item.path.parents:
             item.add_marker(pytest.mark.timeout(0))
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks() -> Iterator[None]:
+    """Let quiet customers be put away in twos as soon as there are three."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(shelf, "LOOSE", 1)
+        patched.setattr(shelf, "BLOCK", 2)
+        patched.setattr(customers, "RETURNED", 3)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -6,18 +6,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+from lz4.block import decompress
+
 from schemas import panes as wire
 from schemas.agents import AgentStateChanged
 from schemas.business import CostAccrued
 from schemas.events import Event, encode
 from schemas.panes import AgentNow, Counters, Pane, PartitionStatus, Waiting
 from streams.engine.codes import AMOUNTS, currency
+from streams.engine.marker import MARKER
 from streams.engine.partition import Partition, Record, Refusal
 from streams.engine.policy import DAILY, HOUR, SECOND, Policy
+from streams.engine.records import BLOCK, CONTACT, Records, contact_key, split_contact_key
 from tests.harness.panes import Name, panes
 
 SHIFTS = (-HOUR, -HOUR // 2, 0, HOUR // 2, HOUR)
 """By how much a day can be longer than 24 hours."""
+_PIECE = 7
+"""Records of the state that are taken back at a time."""
 Topic = dict[bytes, bytes]
 Slice = tuple[int, str | None, str | None, str | None, str | None]
 
@@ -57,13 +64,17 @@ class Store:
         kpis: Topic | None = None,
         number: int = 0,
         *,
-        telling: bool = True,
+        write_behind: bool = True,
+        log: Records | None = None,
     ) -> None:
-        self.policy, self.telling = policy, telling
+        self.policy, self.write_behind = policy, write_behind
         self.state, self.kpis = dict(state or {}), dict(kpis or {})
-        self.partition = Partition(number, policy, telling=telling)
+        self.log: Records = list(self.state.items()) if log is None else list(log)
+        """All records of the state that were ever written."""
+        self.partition = Partition(number, policy, write_behind=write_behind)
         if self.state or self.kpis:
-            self.partition.restore_state(list(self.state.items()))
+            for at in range(0, len(self.log), _PIECE):
+                self.partition.restore_state(self.log[at : at + _PIECE])
             self.partition.restore_kpis(list(self.kpis.items()))
             self.partition.restored()
         self.read = self.partition.offset
@@ -80,6 +91,7 @@ class Store:
     def flush(self) -> Store:
         """Write what changed."""
         changes = self.partition.flush()
+        self.log += changes.state
         for topic, pairs in ((self.state, changes.state), (self.kpis, changes.kpis)):
             for key, value in pairs:
                 if value is None:
@@ -90,8 +102,22 @@ class Store:
         return self
 
     def restarted(self) -> Store:
-        """Return another partition with what this one has written, and nothing else."""
-        return Store(self.policy, self.state, self.kpis, telling=self.telling)
+        """Return another partition with what this one has written, and nothing else: all of it, or at every other length what compaction leaves."""
+        log = self.log if len(self.log) % 2 else None
+        return Store(self.policy, self.state, self.kpis, write_behind=self.write_behind, log=log)
+
+    def kept(self) -> Topic:
+        """Return the state without its marker, as if each contact in a block had a record of its own."""
+        found = {key: value for key, value in self.state.items() if not key.startswith((BLOCK, MARKER))}
+        known = {split_contact_key(key)[0] for key in found if key.startswith(CONTACT)}
+        for block in sorted((key for key in self.state if key.startswith(BLOCK)), reverse=True):
+            customers: dict[bytes, dict[str, bytes]] = msgspec.msgpack.decode(
+                decompress(self.state[block][4:]), type=dict[bytes, dict[str, bytes]]
+            )
+            for customer in customers.keys() - known:
+                found |= {contact_key(customer, name): record for name, record in customers[customer].items()}
+            known |= customers.keys()
+        return found
 
     def _of_kind(self, kind: str) -> dict[tuple[Any, ...], Any]:
         decoded = {wire.decode_key(key): value for key, value in self.kpis.items()}

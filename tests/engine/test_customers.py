@@ -12,7 +12,7 @@ from streams.engine import customers, shelf
 from streams.engine.customer import FEW
 from streams.engine.customers import Customers
 from streams.engine.policy import Policy
-from streams.engine.records import contact_key
+from streams.engine.records import BLOCK, CONTACT, contact_key, split_block_key
 
 FINISHED = 1
 LOG = st.lists(
@@ -29,7 +29,7 @@ LOG = st.lists(
 
 @given(LOG, st.integers(1, 60), st.sampled_from([4, 1 << 60]))
 def test_a_restore_is_what_the_log_says_last(log: list[tuple[int, int, int | None]], piece: int, indices: int) -> None:
-    """New ones, those who lie loose, were put away, have many contacts or the index of another; deletions at any time."""
+    """New ones, those who lie loose, were put away, have many contacts or the index of another; deletions at any time. And again after it has written."""
     expected: dict[bytes, dict[str, bytes]] = {}
     records: list[tuple[bytes, bytes | None]] = []
     for version, (customer, contact, flags) in enumerate(log):
@@ -56,3 +56,15 @@ def test_a_restore_is_what_the_log_says_last(log: list[tuple[int, int, int | Non
             key for key, found in expected.items() if any(record[0] != FINISHED for record in found.values())
         }
         assert all(not kept.get(key, 0).contacts for key in expected if not expected[key])
+
+        topic = {name: record for name, record in (dict(records) | kept.written()).items() if record is not None}
+        again = Customers(Policy())
+        again.restore([record for record in topic.items() if record[0].startswith(CONTACT)])
+        for name, record in topic.items():
+            if name.startswith(BLOCK):
+                again.restore_block(split_block_key(name), record)
+        for _ in again.restored(0):
+            pass
+        assert {key: contacts for key in expected if (contacts := again.get(key, 0).contacts)} == {
+            key: contacts for key, contacts in expected.items() if contacts
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -12,7 +13,7 @@ from streams.engine.policy import HOUR, MINUTE
 from tests.engine.agreement import assert_agrees, assert_days_agree
 from tests.engine.store import Store
 from tests.engine.traffic import POLICY, clocks, deliveries
-from tests.oracle.make import moment
+from tests.oracle.make import event, moment
 
 PATIENT = structs.replace(POLICY, lateness=24 * HOUR)
 
@@ -47,9 +48,9 @@ def test_the_figures_of_every_prefix_are_the_oracles(delivery: tuple[list[Event]
     """Event by event, with the clock at the watermark or ``ahead`` of it; nothing seen before is ever needed again."""
     _, arrived = delivery
     store, watermark = Store(POLICY), 0
-    for number, event in enumerate(arrived):
-        watermark = max(watermark, event.time_us)
-        store.feed([event], watermark + ahead)
+    for number, one in enumerate(arrived):
+        watermark = max(watermark, one.time_us)
+        store.feed([one], watermark + ahead)
         store.flush()
         assert_agrees(store, arrived[: number + 1], watermark + ahead)
 
@@ -65,6 +66,23 @@ def test_the_passing_of_time_alone_changes_the_figures_as_the_oracle_says(data: 
         store.partition.advance(now)
         store.flush()
         assert_agrees(store, events, now)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_who_returns_takes_the_resolution_back_whatever_else_comes_with_it(first: int) -> None:
+    """An event that changes no figure of the first contact comes in the same flush as the one that does, before or after it."""
+    call = [
+        event("queued", 0, "a@x", queue="madrid"),
+        event("answered", 5, "a@x", queue="madrid", agent_id="ana"),
+        event("ended", 65, "a@x"),
+    ]
+    later = [event("resumed", 70, "a@x"), event("queued", 120, "b@x", queue="madrid")]
+    store = Store(POLICY)
+    store.feed(call)
+    store.flush()
+    store.feed([later[first], later[1 - first]])
+    store.flush()
+    assert_agrees(store, [*call, *later], store.partition.watermark)
 
 
 @given(deliveries(contacts=4))

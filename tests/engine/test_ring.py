@@ -1,4 +1,4 @@
-"""What is told before it is written: the figures are the same, for a worker that takes up from it and for a reader however it reads."""
+"""What is credited before it is written: the figures are the same, for a worker that takes up from it and for a reader however it reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from schemas.agents import AgentStateChanged
 from schemas.calls import CallAnswered, CallQueued
 from schemas.events import Event
-from schemas.panes import CREDITS, PANES, QUARTER, Credits, decode_value, told_of
+from schemas.panes import CREDITS, PANES, QUARTER, Credits, credited_panes, decode_value
 from streams.engine import ring
 from streams.engine.marker import StateCorruptError
 from streams.engine.policy import DAY, HOUR, MINUTE, SECOND, Policy, Retention
@@ -59,10 +59,10 @@ def pieces(draw: Callable[..., Any], events: Sequence[Event]) -> list[Sequence[E
 
 
 @given(st.data())
-def test_what_is_told_and_written_later_changes_no_figure(data: st.DataObject) -> None:
+def test_what_is_credited_and_written_later_changes_no_figure(data: st.DataObject) -> None:
     """After every flush, over restarts, beside a store that writes every pane at once."""
     _, arrived = data.draw(deliveries(contacts=5))
-    store, plain = Store(POLICY), Store(POLICY, telling=False)
+    store, plain = Store(POLICY), Store(POLICY, write_behind=False)
     for piece in pieces(data.draw, arrived):
         if data.draw(st.booleans()):
             store = store.restarted()
@@ -78,7 +78,7 @@ def test_what_is_told_and_written_later_changes_no_figure(data: st.DataObject) -
 def test_readers_agree_however_they_read(data: st.DataObject) -> None:
     """One follows from the start and is asked in between, one reads what is left at the end, in any order; both know what is written at once."""
     _, arrived = data.draw(deliveries(contacts=5))
-    store, plain, following = Store(POLICY), Store(POLICY, telling=False), PaneStore()
+    store, plain, following = Store(POLICY), Store(POLICY, write_behind=False), PaneStore()
     for piece in pieces(data.draw, arrived):
         now = max(store.partition.watermark, *(event.time_us for event in piece))
         for one in (store, plain):
@@ -114,7 +114,7 @@ def test_whatever_is_kept_and_for_how_long_changes_nothing(data: st.DataObject) 
     """Late events are refused, panes let go of, intervals join their days; over restarts."""
     _, arrived = data.draw(deliveries(contacts=5))
     policy = data.draw(policies())
-    store, plain, following = Store(policy), Store(policy, telling=False), PaneStore()
+    store, plain, following = Store(policy), Store(policy, write_behind=False), PaneStore()
     for piece in pieces(data.draw, arrived):
         if data.draw(st.booleans()):
             store, plain = store.restarted(), plain.restarted()
@@ -140,16 +140,36 @@ def call(number: int, start: int) -> list[Event]:
 
 def unwritten(store: Store) -> set[tuple[int, int]]:
     """Return the panes of which a reader has to add credits."""
-    told: list[Credits] = [
+    records: list[Credits] = [
         decode_value("credits", value) for key, value in store.kpis.items() if key.startswith(CREDITS)
     ]
-    whole = {pane: record.number for record in sorted(told, key=lambda one: one.number) for pane in record.whole}
+    whole = {pane: record.number for record in sorted(records, key=lambda one: one.number) for pane in record.whole}
     return {
-        pane for record in told for one in record.panes for pane in told_of(one) if whole.get(pane, -1) < record.number
+        pane
+        for record in records
+        for one in record.panes
+        for pane in credited_panes(one.length, one.start)
+        if whole.get(pane, -1) < record.number
     }
 
 
-def test_a_pane_is_written_before_what_was_told_of_it_is_gone() -> None:
+def test_a_pane_from_which_all_has_been_taken_is_not_the_first() -> None:
+    """A call whose answer says that it has waited for an hour, and that turns out to have been queued a minute ago."""
+    store, reader = Store(POLICY), PaneStore()
+    answered = CallAnswered(
+        id="a", time=NOON / SECOND, contact_id="c", queue="sales", agent_id="ana", wait_seconds=3600.0
+    )
+    queued = CallQueued(id="q", time=NOON / SECOND - 60, contact_id="c", queue="sales")
+    firsts = []
+    for one in (answered, queued):
+        store.feed([one], NOON)
+        store.flush()
+        read(((key, store.kpis.get(key)) for key in store.written[-1][1]), reader)
+        firsts.append(reader.first())
+    assert firsts == [NOON // SECOND - 3600, NOON // SECOND - 900]
+
+
+def test_a_pane_is_written_before_its_credits_are_gone() -> None:
     """A record of the same slot comes `RING` later; a pane that is quiet again has nothing told of it by then."""
     store = Store(POLICY)
     for number in range(3 * ring.RING):
@@ -169,9 +189,9 @@ def test_a_pane_is_written_before_what_was_told_of_it_is_gone() -> None:
 
 
 @pytest.mark.parametrize(("name", "least"), [("MOST", 1), ("LARGEST", 40)])
-def test_much_is_not_told_but_written(monkeypatch: pytest.MonkeyPatch, name: str, least: int) -> None:
+def test_much_is_written_at_once(monkeypatch: pytest.MonkeyPatch, name: str, least: int) -> None:
     """Of many credits, or of those that would make too large a record, the panes are written, with what was told of them before."""
-    store, plain = Store(POLICY), Store(POLICY, telling=False)
+    store, plain = Store(POLICY), Store(POLICY, write_behind=False)
     for number in range(4):
         many = [event for one in range(1 + number % 2 * 20) for event in call(100 * number + one, NOON)]
         with monkeypatch.context() as patched:
@@ -202,10 +222,12 @@ def test_a_reader_under_whose_eyes_topics_are_compacted_adds_nothing_twice() -> 
         store.feed(call(number, NOON + number // ring.RING * HOUR), NOON + 3 * HOUR)
         store.flush()
         written = {key: store.kpis.get(key) for key in store.written[-1][1]}
-        told: Credits = next(
+        record: Credits = next(
             decode_value("credits", value) for key, value in written.items() if value and key.startswith(CREDITS)
         )
-        read(((key, value) for key, value in written.items() if not told.whole or not key.startswith(CREDITS)), reader)
+        read(
+            ((key, value) for key, value in written.items() if not record.whole or not key.startswith(CREDITS)), reader
+        )
     first = sums(reader)[QUARTER, NOON // SECOND, "call", "sales", None, None]
     assert first == sums(read(store.kpis.items()))[QUARTER, NOON // SECOND, "call", "sales", None, None]
 

@@ -11,7 +11,7 @@ from schemas.panes import PANES, panes_of
 from streams.engine.marker import StateCorruptError
 from streams.engine.measures import pack, unpack
 from streams.engine.slices import Slice, Slices
-from streams.engine.stretch import Histograms, Stretch, cuts, written
+from streams.engine.stretch import Histograms, Stretch, cuts, encode_pane
 
 QUEUES = 3
 CUTS = 70
@@ -140,6 +140,6 @@ def test_a_record_that_cannot_be_read_is_told_when_it_is_needed(record: bytes) -
 
 def test_a_pane_is_written_as_it_is_told() -> None:
     assert (
-        written(*worth(2))
+        encode_pane(*worth(2))
         == b'{"measures":{"entered":2,"wait_answered_us":2000000},"histograms":{"wait_answered":{"300":2}}}'
     )

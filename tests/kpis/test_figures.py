@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from schemas.events import Event
 from schemas.rows import Figure
-from schemas.tickets import TicketOpened, TicketReplied, TicketResolved
+from schemas.tickets import TicketOpened, TicketReplied, TicketResolved, TicketTransferred
 from streams.engine.policy import DAY, EVERYTHING, HOUR, MINUTE, SECOND, Policy, QueuePolicy, Retention
 from streams.errors import InputError
 from streams.kpis.figures import Figures, Query
@@ -339,6 +339,41 @@ def test_what_open_tickets_can_change_is_provisional_until_they_are_resolved() -
     policy = Policy(defaults=QueuePolicy(maximum_ticket_age=100 * DAY), retention=EVERYTHING)
     (row,) = read(policy, [[*opened, ages]]).rows(Query(MIDNIGHT, MIDNIGHT + DAY))
     assert {row.kpis[name].status for name in names} == {"final"}
+
+
+MOVED: tuple[Event, ...] = (
+    TicketOpened(id="o", time=at(MIDNIGHT), contact_id="t", queue="near", channel="email"),
+    TicketReplied(id="a", time=at(MIDNIGHT + HOUR), contact_id="t", author="agent", agent_id="ana"),
+    TicketTransferred(id="x", time=at(MIDNIGHT + DAY + HOUR), contact_id="t", to_queue="second"),
+)
+REPLIED = TicketReplied(id="r", time=at(MIDNIGHT + DAY + 2 * HOUR), contact_id="t", author="agent", agent_id="bob")
+MOVED_ON = TicketTransferred(id="m", time=at(MIDNIGHT + 3 * DAY), contact_id="t", to_queue="third")
+
+
+@pytest.mark.parametrize(
+    ("events", "queue", "day", "statuses"),
+    [
+        ((), "second", 1, ["provisional", "final"]),
+        ((REPLIED,), "second", 1, ["provisional", "final"]),
+        ((REPLIED, MOVED_ON), "third", 3, ["provisional", "final"]),
+        ((REPLIED, MOVED_ON), "second", 1, ["final", "final"]),
+    ],
+    ids=["moved", "moved and answered", "moved twice", "moved away"],
+)
+def test_the_day_on_which_an_open_ticket_changed_its_queue_is_provisional_until_it_is_resolved(
+    events: tuple[Event, ...], queue: str, day: int, statuses: list[str]
+) -> None:
+    """First-contact resolution is of the queue where it is resolved, and of the day on which it came there."""
+    resolved = TicketResolved(id="e", time=at(MIDNIGHT + 50 * DAY), contact_id="t", agent_id="bob")
+    last = event("queued", after(MIDNIGHT + 60 * DAY), "later", queue="near")
+    query = Query(MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY, by="queue")
+    found = []
+    for more in ((), (resolved,)):
+        rows = read(POLICY, [[*MOVED, *events, *more, last]]).rows(query)
+        kpis = {row.queue: row.kpis["first_contact_resolution"].status for row in rows}
+        assert kpis[None] == kpis[queue]
+        found.append(kpis[queue])
+    assert found == statuses
 
 
 # Deletions

@@ -23,7 +23,7 @@ def test_waiting_and_agents_are_of_now() -> None:
         AgentStateChanged(id="5", time=at - 95, agent_id="ana", state="busy", queues=("sales", "support")),
         AgentStateChanged(id="6", time=at - 95, agent_id="eva", state="offline", queues=("sales",)),
     ]
-    partition, figures = Partition(0, Policy(), telling=True), Figures(Policy())
+    partition, figures = Partition(0, Policy(), write_behind=True), Figures(Policy())
     partition.process(
         Record(number, NOW, (getattr(event, "contact_id", None) or "agent").encode(), encode(event))
         for number, event in enumerate(events)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.engine.measures import unpack
 from streams.engine.policy import SECOND, SLIDING, Policy
 from streams.engine.slices import Slice
+from streams.kpis import panes
 from streams.kpis.coverage import Coverage
 from streams.kpis.panes import PaneStore
 
@@ -79,11 +81,15 @@ def test_a_sliding_window_is_the_sum_of_its_panes(
         assert found == expected
 
 
-def test_what_has_passed_is_kept_compressed() -> None:
+def test_what_has_passed_is_kept_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a partition that is read after another one has come to its end."""
+    monkeypatch.setattr(panes, "_UNSEALED", 100)
     store = PaneStore()
-    for quarter in range(100):
-        key = msgspec.json.encode(("panes", QUARTER, quarter * QUARTER, "call", "sales", 0))
-        store.load(0, key, record("sales", 0, 1 + quarter))
+    for partition in range(2):
+        for quarter in range(100):
+            key = msgspec.json.encode(("panes", QUARTER, quarter * QUARTER, "call", "sales", 0))
+            store.load(partition, key, record("sales", 0, 1 + quarter))
+    store.load(1, key, record("sales", 0, 100))
     sealed = [start for start, stretch in store._stretches[QUARTER].items() if stretch._sealed is not None]
     assert sealed == [quarter * QUARTER for quarter in range(87)]  # 3 hours before the last began
 

@@ -56,7 +56,7 @@ def figures() -> Figures:
 
 def told(events: Iterable[tuple[bytes, bytes]]) -> Figures:
     """Return what a worker tells of keys and events."""
-    partition, figures = Partition(0, Policy(), telling=True), Figures(Policy())
+    partition, figures = Partition(0, Policy(), write_behind=True), Figures(Policy())
     sent = enumerate(events)
     assert partition.process(Record(offset, NOW, key, value) for offset, (key, value) in sent) == []
     partition.advance(NOW)

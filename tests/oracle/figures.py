@@ -202,6 +202,12 @@ class Oracle:
             for measure, counts in measures.items():
                 if counts:
                     yield Count(first.start, first.channel, first.queue, _breakdowns(first, *who), measure, 1)
+            if contact.resolved_at is None and last is not None and last.visit is not first and last.visit.ticket:
+                visit = last.visit
+                if all(one.outcome is not None for one in contact.visits):
+                    yield Count(
+                        visit.start, visit.channel, visit.queue, _breakdowns(visit, *who), "moved_unresolved", 1
+                    )
 
     def _converted(self, contact: Contact) -> bool:
         """Tell whether the first sale of a contact came in time."""

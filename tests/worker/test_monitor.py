@@ -95,7 +95,7 @@ def test_the_watchdog_ends_the_process_though_the_log_hangs(monkeypatch: pytest.
 
     monkeypatch.setattr(os, "_exit", exit_)
     monkeypatch.setattr(monitor_module, "LAST_WORDS", 0.05)
-    monkeypatch.setattr(monitor_module, "tell", lambda *_, **__: read.wait(10))
+    monkeypatch.setattr(monitor_module, "log", lambda *_, **__: read.wait(10))
     monkeypatch.setattr(monitor_module.logging, "shutdown", lambda: None)
     thread = threading.Thread(target=monitor_module._end, args=["the event loop"], daemon=True)
     thread.start()

@@ -13,18 +13,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import Result
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas.panes import PANES
+from schemas.panes import PANES, PARTITION
 from streams.broker.topics import TopicSet, admin_client
 from streams.configuration import load
+from streams.engine.marker import MARKER
 from streams.engine.partition import Changes
 from streams.engine.policy import HOUR, SECOND, Policy, QueuePolicy
 from streams.engine.slices import BREAKDOWNS
-from streams.errors import FencedError
+from streams.errors import FencedError, StateError
 from streams.kpis.figures import Figures, Query
 from streams.replay.shard import Task
 from streams.settings import Settings
@@ -54,8 +56,13 @@ def expire(kafka: str, topics: TopicSet) -> None:
         deleted.result(10)
 
 
-def test_rebuild_says_of_which_days_figures_will_be_lost(kafka: str, topics: TopicSet, monkeypatch: pytest.MonkeyPatch):
-    """None while every event is there; then those of which no event is kept. Interrupted when all is counted, it has changed nothing."""
+def test_rebuild_says_of_which_days_figures_will_be_lost(
+    kafka: str, topics: TopicSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """None while every event is there; then those of which no event is kept. Interrupted when all is counted, it has changed nothing.
+
+    Of another version's it cannot say which. A worker leaves such state alone and names the command, which does not mind what it replaces.
+    """
     records.send(kafka, topics.events, calls(100))
     with monkeypatch.context() as broken:
         broken.setattr("streams.worker.rebuild.switch", interrupted)
@@ -72,8 +79,21 @@ def test_rebuild_says_of_which_days_figures_will_be_lost(kafka: str, topics: Top
     asked = centralita(kafka, topics, "rebuild")
     assert (asked.exit_code, "replace state and figures?" in asked.output) == (1, True)
     assert "Figures of 1 day, from 2026-03-04 to 2026-03-04 (UTC), will be lost" in asked.output
-    assert "Figures of 1 day" in rebuilt(kafka, topics).output
+    write_as_another_version(kafka, topics)
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
+        assert worker.exit_code() == StateError.exit_code
+        assert "the state is of another version: seen format 0, expected " in worker.tail()
+        assert "run `centralita rebuild`" in worker.tail()
+    assert "of which days cannot be said: they are of another version (format 0" in rebuilt(kafka, topics).output
     assert "lost" not in centralita(kafka, topics, "rebuild").output
+
+
+def write_as_another_version(kafka: str, topics: TopicSet) -> None:
+    """Put records into partition 0 that this version cannot read, and the ends of a transaction as they were before there were formats."""
+    panes, contact = b'["panes",900,["other"],0]', b"c\0\0"
+    marker = msgspec.msgpack.encode(["0123456789abcdef", {"offset": 1}, [0] * 6, ""])
+    records.send_to(kafka, topics.kpis, [(0, panes, b"{"), (0, PARTITION, b'{"offset":1}')])
+    records.send_to(kafka, topics.state, [(0, contact, b"?"), (0, MARKER, marker)])
 
 
 def interrupted(*_: object) -> None:
