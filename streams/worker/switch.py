@@ -71,8 +71,8 @@ def _fence_worker(settings: Settings, number: int) -> None:
 def switch(settings: Settings, journals: dict[int, Path], ends: dict[int, int], progress: Callable[[], None]) -> None:
     """Put what the journals of all partitions hold in the place of what is there; ``progress`` is called for each partition.
 
-    ``ends`` is what `fence` returned before the journals were finished. Raises FencedError when a worker was started meanwhile, or the
-    broker did not take it all.
+    Every reader sees it when this returns. ``ends`` is what `fence` returned before the journals were finished. Raises FencedError when a
+    worker was started meanwhile, or the broker did not take it all.
     """
     topics = TopicSet(settings.kafka.prefix)
     deadline = time.monotonic() + REBUILD_PATIENCE
@@ -96,6 +96,8 @@ def switch(settings: Settings, journals: dict[int, Path], ends: dict[int, int], 
                 f"{error}; all partitions have the new state and figures, or none: stop the workers and run it again"
             )
             raise FencedError(message) from None
+    # A broker answers before readers of every partition see the commit, and lets nobody begin anew with its id until they do.
+    end_rebuild(settings)
 
 
 @contextmanager

@@ -31,8 +31,9 @@ from streams.kpis.figures import Figures, Query
 from streams.replay.shard import Task
 from streams.settings import Settings
 from streams.worker import crashes
+from streams.worker.ends import Ends
 from streams.worker.rebuild import count
-from streams.worker.store import Store
+from streams.worker.store import Store, end_rebuild
 from streams.worker.switch import fence, switch
 from tests.board.boards import BoardProcess
 from tests.harness import records
@@ -184,6 +185,7 @@ def test_a_rebuild_is_whole_or_nothing_wherever_it_is_killed(kafka: str, topics:
     began = time.monotonic()
     assert switching.run("after-commit") == -9
     needed = time.monotonic() - began
+    end_rebuild(switching.settings)  # which waits until what it committed is seen in every partition
     sixty = Policy(defaults=QueuePolicy(threshold=60 * SECOND))
     assert_exact(kafka, topics, sixty)
     after = comparable(published(kafka, topics))
@@ -219,7 +221,11 @@ def test_a_worker_that_takes_a_partition_ends_a_rebuild_or_is_ended_by_it(kafka:
         assert comparable(published(kafka, topics)) == before
         ends = fence(settings, journals)
         take(worker)
-        switch(settings, journals, ends, lambda: None)
+        with closing(Ends(settings)) as asked:
+            places = [TopicPartition(topic, number) for topic in (topics.state, topics.kpis) for number in range(2)]
+            asked.of(places)  # connects, so that the next time is at once
+            switch(settings, journals, ends, lambda: None)
+            assert all(end.stable == end.high for end in asked.of(places).values())
         with pytest.raises(FencedError):
             write(worker)
     assert_exact(kafka, topics, Policy(defaults=QueuePolicy(threshold=60 * SECOND)))
