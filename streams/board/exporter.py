@@ -17,7 +17,7 @@ from functools import cache
 from itertools import accumulate
 
 from msgspec import structs
-from prometheus_client.core import CounterMetricFamily, GaugeHistogramMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
@@ -227,15 +227,24 @@ def durations(found: Mapping[str, Mapping[tuple[str, str], Total]], policy: Poli
     """
     thresholds = {threshold / SECOND for threshold in policy.thresholds}
     for histogram in metrics.HISTOGRAMS.values():
-        family = GaugeHistogramMetricFamily(histogram.name, histogram.text, labels=metrics.WINDOWED)
+        family = Metric(histogram.name, histogram.text, "gaugehistogram")
         ends = {float(bound) for bound in histogram.bounds} | (thresholds if histogram.by_threshold else set())
         for window, places in found.items():
             for (channel, queue), total in places.items():
                 if histogram.has(channel):
+                    own = Labels(metrics.WINDOWED, [*place_labels(channel, queue), window])
                     buckets = cumulative(merged(total.counts, histogram.counts), ends)
                     took = sum(total.bundle >> SHIFT[name] & _SUM for name in histogram.sums) / SECOND
-                    family.add_metric([*place_labels(channel, queue), window], buckets, gsum_value=took)
+                    family.samples += _histogram(histogram.name, own, buckets, took)
         yield family
+
+
+def _histogram(name: str, own: Labels, buckets: list[tuple[str, int]], took: float) -> Iterator[Sample]:
+    """Yield the samples of a histogram: those of its cumulative buckets, their number and their sum in seconds."""
+    ends = own.of_buckets(end for end, _ in buckets)
+    yield from (Sample(f"{name}_bucket", of, count) for of, (_, count) in zip(ends, buckets, strict=True))
+    yield Sample(f"{name}_gcount", own, buckets[-1][1])
+    yield Sample(f"{name}_gsum", own, took)
 
 
 def exported(row: Row) -> Row:
@@ -248,7 +257,7 @@ def exported(row: Row) -> Row:
     return structs.replace(row, kpis=kpis)
 
 
-def cumulative(counts: Mapping[int, int], ends: Iterable[float]) -> list[tuple[str, float]]:
+def cumulative(counts: Mapping[int, int], ends: Iterable[float]) -> list[tuple[str, int]]:
     """Return how many took at most so many seconds, for each of the ends.
 
     >>> from streams.engine.histogram import bucket

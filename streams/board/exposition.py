@@ -16,6 +16,8 @@ from prometheus_client.utils import floatToGoString
 _CLASSIC_TYPES: Final = {"counter": "counter", "gauge": "gauge", "gaugehistogram": "histogram"}
 _APART: Final = ("_gcount", "_gsum")
 """Samples of a histogram that the classic text has as gauges of their own."""
+_END: Final = "le"
+"""Label of a bucket's upper end."""
 _EXPONENTS: Final = 1e6
 """From here on Go writes an exponent where Python does not."""
 
@@ -25,9 +27,19 @@ class Labels(dict[str, str]):
 
     __slots__ = ("text",)
 
-    def __init__(self, names: Iterable[str], values: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], values: Iterable[str], text: str = "") -> None:
         super().__init__(zip(names, values, strict=True))
-        self.text = braces(self)
+        self.text = text or braces(self)
+
+    def of_buckets(self, ends: Iterable[str]) -> Iterator[Labels]:
+        """Yield these labels with the end of each bucket of a histogram.
+
+        >>> [labels.text for labels in Labels(["queue", "channel"], ["sales", "call"]).of_buckets(["0.5", "+Inf"])]
+        ['{channel="call",le="0.5",queue="sales"}', '{channel="call",le="+Inf",queue="sales"}']
+        """
+        names = [*self, _END]
+        before, after = braces({**self, _END: ""}).split(f'{_END}=""')  # in a value quotes are escaped
+        return (Labels(names, [*self.values(), end], f'{before}{_END}="{end}"{after}') for end in ends)
 
 
 def braces(labels: dict[str, str]) -> str:

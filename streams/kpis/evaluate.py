@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -36,9 +36,7 @@ def figures(parts: Parts, policy: Policy, asked: Asked, statuses: Mapping[str, s
     ``whole`` the sums of the total, for shares of it.
     """
     measures = {queue: unpack(total.bundle) for queue, total in parts.items()}
-    together = Total()
-    for total in parts.values():
-        together.add(total)
+    together = next(iter(parts.values())) if len(parts) == 1 else _sum(parts.values())
     sums = unpack(together.bundle)
     ranks: dict[tuple[str, ...], Ranks] = {}
     found = {}
@@ -65,6 +63,13 @@ def figures(parts: Parts, policy: Policy, asked: Asked, statuses: Mapping[str, s
             found[kpi.id] = _ratio(kpi, sums, status, of=unpack(sum(total.bundle for total in whole.values())))
         else:
             found[kpi.id] = _ratio(kpi, sums, status)
+    return found
+
+
+def _sum(totals: Iterable[Total]) -> Total:
+    found = Total()
+    for total in totals:
+        found.add(total)
     return found
 
 

@@ -7,7 +7,8 @@ records of credits add to panes of which the parts are not written yet is kept b
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,6 +21,8 @@ from streams.engine.stretch import cuts, decode_pane
 
 Counts = dict[str, dict[int, int]]
 """Counts by histogram and bucket."""
+Name = tuple[str | None, str | None, str | None, str | None]
+"""Channel, queue, breakdown and value."""
 Block = tuple[int, int]
 """Start and length of several sliding panes, or of one (seconds)."""
 _PARTITIONS: Final = 12
@@ -75,37 +78,66 @@ class Total:
                 merged[index] = merged.get(index, 0) + number
 
 
-class _Later(NamedTuple):
-    """A credit to slices of which some are cut by a breakdown; of these nothing is added up yet."""
+class _Slices:
+    """The slices that the credits of a record name by where they are in its list, with our numbers for them."""
 
-    names: list[tuple[str | None, str | None, str | None, str | None]]
-    slices: list[int]
-    """Indices of names."""
+    __slots__ = ("_by", "_names", "_number")
+
+    def __init__(self, names: list[Name], number: Callable[[Name], int]) -> None:
+        self._names, self._number = names, number
+        self._by: dict[str | None, dict[int, int]] = {}
+
+    def by(self, breakdown: str | None) -> dict[int, int]:
+        """Return our numbers of those that are cut by a breakdown."""
+        found = self._by.get(breakdown)
+        if found is None:
+            number = self._number
+            found = self._by[breakdown] = {
+                at: number(name) for at, name in enumerate(self._names) if name[2] == breakdown
+            }
+        return found
+
+
+class _Credit(NamedTuple):
+    """A difference, and the slices to which it is added, by where they are in the record's list."""
+
+    slices: _Slices
+    at: list[int]
     bundle: int
     counts: Counts
 
 
 class Added:
-    """What a partition's records of credits, from the number ``since`` on, add to the slices of a stretch of time."""
+    """What a partition's records of credits, from the number ``since`` on, add to the slices of a stretch of time.
 
-    __slots__ = ("later", "since", "totals")
+    It is added up when somebody asks: few ask for what is cut by a breakdown before a part says it.
+    """
+
+    __slots__ = ("_added_up", "_totals", "credits", "since")
 
     def __init__(self, since: int) -> None:
         self.since = since
-        self.totals: dict[int, Total] = {}
-        self.later: list[_Later] = []
-        """What is not in the totals yet: few ask for what is cut by a breakdown before a part says it."""
+        self.credits: list[_Credit] = []
+        self._totals: dict[str | None, dict[int, Total]] = {}
+        self._added_up: dict[str | None, int] = {}
+        """By breakdown, how many of the credits are in its totals."""
 
-    def add(self, slices: Iterable[int], bundle: int, counts: Counts) -> None:
-        """Add a difference to slices."""
-        totals = self.totals
-        for number in slices:
-            total = totals.get(number)
-            if total is None:
-                total = totals[number] = Total()
-            total.bundle += bundle
-            if counts:
-                total.count(counts)
+    def totals(self, breakdown: str | None) -> dict[int, Total]:
+        """Return what is added to each of the slices that are cut by a breakdown; do not change it."""
+        totals = self._totals.setdefault(breakdown, {})
+        for slices, places, bundle, counts in islice(self.credits, self._added_up.get(breakdown, 0), None):
+            own = slices.by(breakdown)
+            for at in places if own else ():
+                if at not in own:
+                    continue
+                total = totals.get(own[at])
+                if total is None:
+                    total = totals[own[at]] = Total()
+                total.bundle += bundle
+                if counts:
+                    total.count(counts)
+        self._added_up[breakdown] = len(self.credits)
+        return totals
 
 
 class _Record(NamedTuple):
@@ -163,7 +195,7 @@ class PaneStore:
         self._places: dict[bytes, int] = {}
         """Channel and queue by their form in keys."""
         self._names: list[tuple[str | None, str | None]] = []
-        self._numbers: dict[Slice, int] = {}
+        self._numbers: dict[Name, int] = {}
         self.slices: list[Slice] = []
         self._queues: set[str | None] = set()
         self.places: set[tuple[str, str]] = set()
@@ -210,9 +242,8 @@ class PaneStore:
     def _add(self, partition: int, record: Credits, only: Collection[tuple[int, int]] | None = None) -> None:
         """Add the credits of a record, to all panes or to some (length and start in seconds), and not to those that are whole since."""
         whole = {pane for one in self._rings[partition].values() if one.number >= record.number for pane in one.whole}
-        names = record.slices
-        own = {at: self._number(Slice(*name)) for at, name in enumerate(names) if name[2] is None}
-        self._see({name[:2] for name in names})
+        slices = _Slices(record.slices, self._number)
+        self._see({name[:2] for name in record.slices})
         for pane in record.panes:
             stretches = [
                 self._added(partition, record.number, length, start)
@@ -220,14 +251,9 @@ class PaneStore:
                 if (length, start) not in whole and (only is None or (length, start) in only)
             ]
             for credit in pane.credits if stretches else ():
-                bundle, counts = pack(credit.measures), credit.histograms
-                first = [own[at] for at in credit.slices if at in own]
-                later = _Later(names, credit.slices, bundle, counts) if len(first) < len(credit.slices) else None
+                one = _Credit(slices, credit.slices, pack(credit.measures), credit.histograms)
                 for added in stretches:
-                    if first:
-                        added.add(first, bundle, counts)
-                    if later:
-                        added.later.append(later)
+                    added.credits.append(one)
 
     def _see(self, places: Iterable[tuple[str | None, str | None]]) -> None:
         """Note channels and queues of which there are panes."""
@@ -346,28 +372,18 @@ class PaneStore:
         """Return sums with what is added to them in a stretch of a length; nothing is left of what becomes 0."""
         sums = dict(written)
         for more in added:
-            if breakdown is not None:
-                self._add_up(more, length)
-            for number, difference in more.totals.items():
-                if self.slices[number].breakdown == breakdown:
-                    known = sums.get(number)
-                    if known is None or known is written.get(number):  # none, or not ours to change
-                        total = sums[number] = Total()
-                        if known is not None:
-                            total.add(known)
-                    else:
-                        total = known
-                    total.change(difference)
-                    if not total.bundle and not total.counts:
-                        del sums[number]
+            for number, difference in more.totals(breakdown).items() if is_in(length, breakdown) else ():
+                known = sums.get(number)
+                if known is None or known is written.get(number):  # none, or not ours to change
+                    total = sums[number] = Total()
+                    if known is not None:
+                        total.add(known)
+                else:
+                    total = known
+                total.change(difference)
+                if not total.bundle and not total.counts:
+                    del sums[number]
         return sums
-
-    def _add_up(self, added: Added, length: int) -> None:
-        """Bring into the totals what is not in them yet, of slices that panes of a length are cut by."""
-        for names, slices, bundle, counts in added.later:
-            cut = [names[at] for at in slices if names[at][2] is not None and is_in(length, names[at][2])]
-            added.add([self._number(Slice(*name)) for name in cut], bundle, counts)
-        added.later.clear()
 
     def blocks(self, begin: int, end: int) -> Iterator[Block]:
         """Yield start and length (seconds) of few blocks that make up the sliding panes between two times."""
@@ -404,16 +420,19 @@ class PaneStore:
 
     def _sums(self, records: dict[int, bytes], breakdown: str | None) -> dict[int, Total]:
         sums: dict[int, Total] = {}
+        named = f'["{breakdown}",'.encode()
         for at, record in records.items():
             if breakdown is None:
                 if at & _PART or not record.startswith(_OWN):
                     continue
                 record = record[: record.index(b"]") + 1] + b"]"  # noqa: PLW2901 - the rest need not be decoded
+            elif named not in record:  # nor need what is of others: most are of agents only
+                continue
             channel, queue = self._names[at >> _PARTITIONS + _PARTS]
             for by, value, pane in cuts(record):
                 if by != breakdown:
                     continue
-                number = self._number(Slice(channel, queue, by, value))
+                number = self._number((channel, queue, by, value))
                 total = sums.get(number)
                 if total is None:
                     total = sums[number] = Total()
@@ -422,11 +441,11 @@ class PaneStore:
                 total.count(histograms)
         return sums
 
-    def _number(self, of: Slice) -> int:
+    def _number(self, of: Name) -> int:
         number = self._numbers.get(of)
         if number is None:
             number = self._numbers[of] = len(self.slices)
-            self.slices.append(of)
+            self.slices.append(Slice(*of))
         return number
 
     def _remember(self, length: int, start: int) -> None:
