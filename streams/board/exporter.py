@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 
 from msgspec import structs
@@ -42,6 +42,8 @@ from streams.kpis.settled import settled
 
 _LET_GO = 0.005
 """Seconds: a lock that is taken again at once is had by nobody else."""
+_CACHED = 4096
+"""Labels of windows of queues, and of their histograms, that are kept from scrape to scrape."""
 _SUM = (1 << 64) - 1
 """The lane of a sum."""
 _STATES = ("available", "busy", "wrap_up", "paused", "offline")
@@ -232,7 +234,7 @@ def durations(found: Mapping[str, Mapping[tuple[str, str], Total]], policy: Poli
         for window, places in found.items():
             for (channel, queue), total in places.items():
                 if histogram.has(channel):
-                    own = Labels(metrics.WINDOWED, [*place_labels(channel, queue), window])
+                    own = _labels(*place_labels(channel, queue), window)
                     buckets = cumulative(merged(total.counts, histogram.counts), ends)
                     took = sum(total.bundle >> SHIFT[name] & _SUM for name in histogram.sums) / SECOND
                     family.samples += _histogram(histogram.name, own, buckets, took)
@@ -241,10 +243,20 @@ def durations(found: Mapping[str, Mapping[tuple[str, str], Total]], policy: Poli
 
 def _histogram(name: str, own: Labels, buckets: list[tuple[str, int]], took: float) -> Iterator[Sample]:
     """Yield the samples of a histogram: those of its cumulative buckets, their number and their sum in seconds."""
-    ends = own.of_buckets(end for end, _ in buckets)
+    ends = _of_buckets(*own.values(), ends=tuple(end for end, _ in buckets))
     yield from (Sample(f"{name}_bucket", of, count) for of, (_, count) in zip(ends, buckets, strict=True))
     yield Sample(f"{name}_gcount", own, buckets[-1][1])
     yield Sample(f"{name}_gsum", own, took)
+
+
+@lru_cache(_CACHED)
+def _labels(*values: str) -> Labels:
+    return Labels(metrics.WINDOWED, values)
+
+
+@lru_cache(_CACHED)
+def _of_buckets(*values: str, ends: tuple[str, ...]) -> tuple[Labels, ...]:
+    return tuple(_labels(*values).of_buckets(ends))
 
 
 def exported(row: Row) -> Row:

@@ -66,7 +66,8 @@ class PublishedAgent:
 
     def _before(self, time: int) -> int:
         """Return the time in all recent states up to a time, in lanes from the first on."""
-        at = bisect_right(self._starts, time) - 1
+        starts = self._starts
+        at = (len(starts) if time >= starts[-1] else bisect_right(starts, time)) - 1
         return self._sums[at] + _lasted(self._lanes[at], self._starts[at], time) if at >= 0 else 0
 
 
