@@ -110,17 +110,23 @@ class _Credit(NamedTuple):
 class Added:
     """What a partition's records of credits, from the number ``since`` on, add to the slices of a stretch of time.
 
-    It is added up when somebody asks: few ask for what is cut by a breakdown before a part says it.
+    It is added up when somebody asks, and as it comes for breakdowns that were ``asked`` for: few are, before a part says what is credited.
     """
 
-    __slots__ = ("_added_up", "_totals", "credits", "since")
+    __slots__ = ("_added_up", "_asked", "_totals", "credits", "since")
 
-    def __init__(self, since: int) -> None:
+    def __init__(self, since: int, asked: set[str | None]) -> None:
         self.since = since
+        self._asked = asked
         self.credits: list[_Credit] = []
         self._totals: dict[str | None, dict[int, Total]] = {}
         self._added_up: dict[str | None, int] = {}
         """By breakdown, how many of the credits are in its totals."""
+
+    def add_up(self) -> None:
+        """Do now what would keep who asks next waiting."""
+        for breakdown in self._asked:
+            self.totals(breakdown)
 
     def totals(self, breakdown: str | None) -> dict[int, Total]:
         """Return what is added to each of the slices that are cut by a breakdown; do not change it."""
@@ -154,7 +160,7 @@ class _Record(NamedTuple):
 class Stretch:
     """The records of one stretch of time, by place, part and partition; what credits add to them; and sums by breakdown."""
 
-    __slots__ = ("_records", "_sealed", "added", "sums", "written")
+    __slots__ = ("_records", "_sealed", "added", "asked", "sums", "written")
 
     def __init__(self) -> None:
         self._records: dict[int, bytes] = {}
@@ -164,6 +170,8 @@ class Stretch:
         self.sums: dict[str | None, dict[int, Total]] = {}
         self.written: dict[str | None, dict[int, Total]] = {}
         """Sums of the records alone."""
+        self.asked: set[str | None] = set()
+        """Breakdowns of which sums were asked for."""
 
     def __bool__(self) -> bool:
         return bool(self._records or self._sealed or self.added)
@@ -254,6 +262,8 @@ class PaneStore:
                 one = _Credit(slices, credit.slices, pack(credit.measures), credit.histograms)
                 for added in stretches:
                     added.credits.append(one)
+            for added in stretches:
+                added.add_up()
 
     def _see(self, places: Iterable[tuple[str | None, str | None]]) -> None:
         """Note channels and queues of which there are panes."""
@@ -264,7 +274,8 @@ class PaneStore:
 
     def _added(self, partition: int, number: int, length: int, start: int) -> Added:
         """Return what a partition's credits add to a stretch, to which those of a record, by its number, are about to be added."""
-        added = self._touched(length, start).added.setdefault(partition, Added(number))
+        stretch = self._touched(length, start)
+        added = stretch.added.setdefault(partition, Added(number, stretch.asked))
         added.since = min(added.since, number)
         return added
 
@@ -358,6 +369,7 @@ class PaneStore:
         stretch = self._stretches[length][start]
         sums = stretch.sums.get(breakdown)
         if sums is None:
+            stretch.asked.add(breakdown)
             written = stretch.written.get(breakdown)
             if written is None:
                 written = stretch.written[breakdown] = self._sums(stretch.records(), breakdown)
