@@ -103,36 +103,26 @@ class Shelf:
         """Take back blocks by number, after all others, but for who is here or elsewhere already."""
         self._writes = True
         self._next = max(blocks, default=-1) + 1
+        for key in [key for key, records in self._loose.items() if not self._fits(records)]:
+            self._unfit[key] = self._loose.pop(key)
         for number in sorted(blocks, reverse=True):  # newest first
             block = _Block(blocks[number], 0, number)
             found = _all(block)
-            taken = [key for key in found if not self._is_loose(key) and not is_elsewhere(key)]
-            if len({*map(_index, found)}) < len(found):  # it could not be told who is still there
-                self.written[block_key(number)] = None
-                self._add_apart([key for key in taken if not self._is_in_block(key)], found)
-                continue
-            self._add_apart(self._place(block, taken), found)
+            indices = [_index(key) for key in found]
+            differ = len(set(indices)) == len(indices)  # else it could not be told who is still there
+            for key, index in zip(found, indices, strict=True):
+                if self._is_loose(key) or is_elsewhere(key):
+                    continue
+                if differ and index not in self._blocks:
+                    self._blocks[index] = block
+                    block.left += 1
+                elif not self._is_in_block(key):
+                    records = self._apart[key] = _records(found[key])
+                    self.write_again(key, records)
             if block.left:
                 self._due.setdefault(int.from_bytes(block.data[:_DAY], "big"), []).append(block)
             else:
                 self.written[block_key(number)] = None
-
-    def _place(self, block: _Block, keys: list[bytes]) -> list[bytes]:
-        """Let customers be in a block who are in none yet; return those for whom that is impossible, as another one has their index."""
-        others = []
-        for key in keys:
-            index = _index(key)
-            if index not in self._blocks:
-                self._blocks[index] = block
-                block.left += 1
-            elif not self._is_in_block(key):
-                others.append(key)
-        return others
-
-    def _add_apart(self, keys: Iterable[bytes], found: dict[bytes, Raw]) -> None:
-        for key in keys:
-            records = self._apart[key] = _records(found[key])
-            self.write_again(key, records)
 
     def _is_loose(self, key: bytes) -> bool:
         return key in self._loose or key in self._unfit or key in self._apart
@@ -213,7 +203,7 @@ class Shelf:
             block = _Block(data, len(some), _UNWRITTEN)
             self._blocks.update(dict.fromkeys(indices, block))
             self._due.setdefault(day, []).append(block)
-            if self._writes and all(map(self._fits, some.values())):
+            if self._writes and loose is self._loose:
                 self._write(block, some)
 
     def _write(self, block: _Block, customers: dict[bytes, Records]) -> None:

@@ -149,33 +149,29 @@ def test_who_has_to_be_looked_at_is_told_on_that_day(puts: list[tuple[int, int]]
         assert not kept
 
 
-def test_a_block_taken_back_is_looked_at_on_its_day_and_its_record_goes_with_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """No customer of it is ever written by himself."""
-    monkeypatch.setattr(shelf, "LOOSE", 1)
-    monkeypatch.setattr(shelf, "BLOCK", 2)
+def block_of_two() -> tuple[bytes, bytes]:
+    """Return key and value of the record of a block of customers 0 and 1."""
     kept = Shelf(lambda _: 5, bool)
     for number in range(3):
-        kept.put(b"%d" % number, {"c": b"record"})
+        kept.put(b"%d" % number, {"c": b"record %d" % number})
     ((name, record),) = [item for item in kept.written.items() if item[0].startswith(BLOCK)]
     assert record is not None
+    return name, record
+
+
+def test_a_block_taken_back_is_looked_at_on_its_day_and_its_record_goes_with_it() -> None:
+    """No customer of it is ever written by himself."""
+    name, record = block_of_two()
     again = Shelf(lambda _: 5, bool)
     again.restore({split_block_key(name): record}, lambda _: False)
     assert (len(again), again.written, list(again.due(4))) == (2, {}, [])
-    assert [again.leave(key) for key in again.due(5)] == [({"c": b"record"}, True), ({"c": b"record"}, False)]
-    assert again.written == {name: None, contact_key(b"1", "c"): b"record"}  # who is left when half are gone
+    assert [again.leave(key) for key in again.due(5)] == [({"c": b"record 0"}, True), ({"c": b"record 1"}, False)]
+    assert again.written == {name: None, contact_key(b"1", "c"): b"record 1"}  # who is left when half are gone
 
 
-def test_who_is_elsewhere_is_not_taken_out_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_elsewhere_is_not_taken_out_of_a_block() -> None:
     """And a block of which everybody is elsewhere goes."""
-    monkeypatch.setattr(shelf, "LOOSE", 1)
-    monkeypatch.setattr(shelf, "BLOCK", 2)
-    kept = Shelf(lambda _: 5, bool)
-    for number in range(3):
-        kept.put(b"%d" % number, {"c": b"record"})
-    ((name, record),) = [item for item in kept.written.items() if item[0].startswith(BLOCK)]
-    assert record is not None
+    name, record = block_of_two()
     for elsewhere, left in (({b"1"}, 1), ({b"0", b"1"}, 0)):
         again = Shelf(lambda _: 5, bool)
         again.restore({split_block_key(name): record}, elsewhere.__contains__)
@@ -185,13 +181,7 @@ def test_who_is_elsewhere_is_not_taken_out_of_a_block(monkeypatch: pytest.Monkey
 
 def test_two_of_a_block_with_one_index_are_both_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes differ from process to process, so they had two when they were put away."""
-    monkeypatch.setattr(shelf, "LOOSE", 1)
-    monkeypatch.setattr(shelf, "BLOCK", 2)
-    kept = Shelf(lambda _: 5, bool)
-    for number in range(3):
-        kept.put(b"%d" % number, {"c": b"record %d" % number})
-    ((name, record),) = [item for item in kept.written.items() if item[0].startswith(BLOCK)]
-    assert record is not None
+    name, record = block_of_two()
     monkeypatch.setattr(shelf, "_index", lambda _: 7)
     again = Shelf(lambda _: 5, bool)
     again.restore({split_block_key(name): record}, lambda _: False)
@@ -199,9 +189,7 @@ def test_two_of_a_block_with_one_index_are_both_there(monkeypatch: pytest.Monkey
     assert [again.take(b"%d" % at) for at in range(2)] == [{"c": b"record 0"}, {"c": b"record 1"}]
 
 
-def test_who_does_not_fit_keeps_nobody_else_from_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "LOOSE", 1)
-    monkeypatch.setattr(shelf, "BLOCK", 2)
+def test_who_does_not_fit_keeps_nobody_else_from_being_written() -> None:
     kept = Shelf(lambda _: 5, lambda records: "large" not in records)
     for number in range(6):
         kept.put(b"%d" % number, {"large" if number % 2 else "c": b"record"})

@@ -15,7 +15,6 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.serialization.BytesDeserializer;
 import org.apache.kafka.common.serialization.Serde;
@@ -355,15 +354,8 @@ public final class Kpis implements Processor<Bytes, Event, Void, Void> {
     // The application
 
     public static void main(String[] arguments) {
-        Properties settings = new Properties();
-        settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, arguments[0]);
-        settings.put(StreamsConfig.APPLICATION_ID_CONFIG, arguments[2]);
-        settings.put(StreamsConfig.STATE_DIR_CONFIG, arguments[3]);
-        settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, arguments[4]);
-        settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-        settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, "1");
+        Properties settings = Application.settings(arguments);
         settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, CACHE);
-        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
 
         Topology topology = new Topology()
