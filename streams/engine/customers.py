@@ -85,8 +85,8 @@ class Customers:
 
     @property
     def known(self) -> bool:
-        """Tell whether there is any customer."""
-        return bool(self.live or self._shelf or self._crowded or self._blocks)
+        """Tell whether there is anything of any customer."""
+        return bool(self.live or self._shelf or self._crowded or self._blocks or self._pages)
 
     def written(self) -> Written:
         """Return what has to be written since the last time for customers who were put away and taken out again, by key."""

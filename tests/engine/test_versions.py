@@ -121,3 +121,12 @@ def test_what_cannot_be_read_of_this_version_is_corrupt(broken: bytes) -> None:
     other = Policy(defaults=QueuePolicy(threshold=MINUTE), lateness=HOUR)
     with pytest.raises(PolicyChangedError):
         restore(store, marker, policy=other, broken=broken)
+
+
+@pytest.mark.parametrize("kind", [BLOCK, CONTACT, PAGE, b"a"], ids=["blocks", "contacts", "pages", "agents"])
+def test_state_without_its_marker_is_corrupt(kind: bytes) -> None:
+    """Of whatever kind all that is left is: what it was counted from cannot be told."""
+    partition = Partition(0, SOON)
+    partition.restore_state([(key, value) for key, value in kept().state.items() if key.startswith(kind)])
+    with pytest.raises(StateCorruptError, match="without its marker"):
+        partition.restored()
