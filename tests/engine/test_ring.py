@@ -89,7 +89,7 @@ def test_readers_agree_however_they_read(data: st.DataObject) -> None:
             assert sums(following) == sums(read(plain.kpis.items()))
     late = read(data.draw(st.permutations(list(store.kpis.items()))))
     assert sums(following) == sums(late) == sums(read(plain.kpis.items()))
-    assert {(of.channel, of.queue) for of in late.slices if None not in of[:2]} == late.places
+    assert {(of.channel, of.queue) for of in late.slices if None not in of[:2]} <= late.places
 
 
 @st.composite

@@ -67,11 +67,14 @@ class Kept:
 
     def forget(self, key: bytes) -> None:
         """Let go of a customer for good."""
+        assert self._leave(key) == self.expected.pop(key, None)
+        self.forgotten.add(key)
+
+    def _leave(self, key: bytes) -> dict[str, bytes] | None:
         records, is_in_block = self.shelf.leave(key)
-        assert records == self.expected.pop(key, None)
         if records and not is_in_block:
             self.write([(contact_key(key, name), None) for name in records])
-        self.forgotten.add(key)
+        return records
 
     def write(self, records: Records) -> None:
         """Write what the shelf asks for, and then these records."""
@@ -91,7 +94,7 @@ class Kept:
         blocks = {split_block_key(name): record for name, record in self.topic.items() if name.startswith(BLOCK)}
         self.shelf.restore(blocks, lambda _: False)
         for key in self.forgotten:
-            self.shelf.leave(key)
+            self._leave(key)
 
 
 def _shelf() -> Shelf:
