@@ -8,10 +8,13 @@ from msgspec import structs
 from schemas.agents import AgentStateChanged
 from schemas.calls import CallAnswered, CallEnded, CallQueued
 from schemas.events import Event
+from schemas.panes import Waiting
+from schemas.tickets import TicketOpened
 from streams.engine.policy import DAY, HOUR, INTERVAL, MINUTE, SECOND, Policy, Retention
 from tests.engine.store import Store
 
 NOON = 1_772_452_800 * SECOND
+NOBODY = Waiting(0, [])
 
 
 def call(name: str, start: int) -> list[Event]:
@@ -98,3 +101,19 @@ def test_a_state_nobody_ended_counts_for_a_day() -> None:
     times = [pane.measures for key, pane in store.panes(INTERVAL).items() if key[3] == "agent"]
     assert sum(measures.get("on_contact_us", 0) for measures in times) == HOUR
     assert len(store.written[-1][1]) < 1000
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["the clock is told", "no clock is told"])
+def test_a_ticket_that_nobody_answers_for_years_is_lost_before_it_is_forgotten(told: bool) -> None:  # noqa: FBT001
+    """Also where the clock is told at the end only, as in a replay: nobody is left waiting, and whoever looks again finds a whole state."""
+    store = Store(Policy())
+    opened = TicketOpened(id="t.0", time=NOON / SECOND, contact_id="t", queue="sales", channel="email")
+    store.feed([opened, *call("first@x", NOON + MINUTE)], NOON + HOUR)
+    for years in range(1, 4):
+        store.flush().feed(call(f"c{years}@x", NOON + years * 400 * DAY), NOON + years * 400 * DAY if told else None)
+    store = store.flush().restarted()
+    for number in range(4):
+        now = NOON + 1200 * DAY + number * HOUR
+        store.feed(call(f"last{number}@x", now), now)
+        store.flush()
+    assert store.waiting().get(("email", "sales"), NOBODY).waiting == 0

@@ -23,7 +23,7 @@ from tests.oracle.make import event, state
 
 SOON = replace(POLICY, lateness=5 * HOUR)
 """So that contacts have pages of facts, and a past without."""
-RECORDS = "69afcd60e9c2acf7"
+RECORDS = "d1fd43c5a8dc31c2"
 """A digest of the state that some events make, and of the shape of their figures."""
 
 
