@@ -40,7 +40,7 @@ from streams.kpis.ranking import MINIMUM, WEIGHTS, ranking
 from streams.kpis.registry import BY_ID
 from streams.kpis.settled import settled
 
-_LET_GO = 0.005
+_LET_GO = 0.002
 """Seconds: a lock that is taken again at once is had by nobody else."""
 _CACHED = 4096
 """Labels of windows of queues, and of their histograms, that are kept from scrape to scrape."""
@@ -172,41 +172,42 @@ class Exporter(Collector):
         yield from (bound, minimum)
 
     def _windows(self) -> Iterator[Metric]:
-        rows = {name: [exported(row) for row in self._rows(name, "queue")[:-1]] for name in metrics.WINDOWS}
+        rows: dict[str, list[Row]] = {}
+        sums: dict[str, dict[tuple[str, str], Total]] = {}
+        for name in metrics.WINDOWS:
+            with self._figures() as figures:
+                query = self._query("queue")
+                rows[name] = zones.rows(name, query, figures)
+                sums[name] = zones.places(name, query, figures)
         with self._figures() as figures:
-            rows |= settled(figures, self._view.now_us())
-        yield from families(rows, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
+            past = settled(figures, self._view.now_us())
+        shown = {name: [exported(row) for row in found] for name, found in rows.items()} | past
+        yield from families(shown, metrics.WINDOWED, lambda row: place_labels(row.channel, row.queue))
         if self._agents:
             of_agents = {name: self._rows(name, "agent") for name in metrics.WINDOWS}
-            by_agent = {name: rows[:-1] for name, rows in of_agents.items()}
+            by_agent = {name: found[:-1] for name, found in of_agents.items()}  # the last is of all, for the scores
             yield from families(by_agent, ("agent", "window"), lambda row: [row.value or ""], "_by_agent")
             yield _scores(of_agents["today"])
-        yield from self._histograms()
+        yield from durations(sums, self._view.policy)
         yield self._levels()
 
     def _levels(self) -> Metric:
         """Return the shares of the levels of attention, of which there are no sliding panes."""
         kpi = BY_ID["level_share"]
         family = GaugeMetricFamily(metrics.LEVEL_SHARE, metrics.help_of(kpi), labels=("level", "window"))
-        for row in self._rows("today", "level")[:-1]:
+        for row in self._rows("today", "level"):
             share = row.kpis[kpi.id].value
             if share is not None:
                 family.add_metric([row.value or "", "today"], share)
         return family
 
     def _query(self, by: str) -> Query:
-        return Query(0, 0, "all", by, live=True, now_us=self._view.now_us(), nowhere=True)
+        total = by == "agent"
+        return Query(0, 0, "all", by, live=True, now_us=self._view.now_us(), nowhere=True, total=total)
 
     def _rows(self, name: str, by: str) -> list[Row]:
         with self._figures() as figures:
             return zones.rows(name, self._query(by), figures)
-
-    def _histograms(self) -> Iterator[Metric]:
-        found = {}
-        for name in metrics.WINDOWS:
-            with self._figures() as figures:
-                found[name] = zones.places(name, self._query("queue"), figures)
-        yield from durations(found, self._view.policy)
 
 
 def limits(places: Iterable[tuple[str, str]], policy: Policy) -> Iterator[Metric]:

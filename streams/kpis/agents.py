@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -112,9 +112,12 @@ class PublishedAgents:
         """Yield the time of states that still go on, in sliding windows of all states: slice, start and bundle."""
         found: dict[tuple[Slice, int], int] = {}
         by_queues: dict[tuple[tuple[str, ...], int], int] = {}
+        measured = PublishedAgent.time if sliding else PublishedAgent.open_time
+        cut = query.by in {"hour", "weekday"}
         for agent in self._newest.values():
             own = query.by == "agent" and asked(query, agent.own)
-            for start, bundle in _parts(query, agent, begin, until, sliding=sliding):
+            parts = agent.quarters(begin, until) if cut else ((begin, measured(agent, begin, until)),)
+            for start, bundle in parts:
                 if own:
                     found[agent.own, start] = bundle
                 at = agent.now.queues, start
@@ -125,12 +128,6 @@ class PublishedAgents:
                 if asked(query, of):
                     found[of, start] = found.get((of, start), 0) + bundle
         yield from ((of, start, bundle) for (of, start), bundle in found.items() if bundle)
-
-
-def _parts(query: Query, agent: PublishedAgent, begin: int, until: int, *, sliding: bool) -> Iterable[tuple[int, int]]:
-    if query.by in {"hour", "weekday"}:
-        return agent.quarters(begin, until)
-    return [(begin, agent.time(begin, until) if sliding else agent.open_time(begin, until))]
 
 
 def _lasted(lane: int | None, start: int, end: int) -> int:

@@ -128,7 +128,7 @@ class Figures:
     # Rows
 
     def rows(self, query: Query) -> list[Row]:
-        """Return the figures asked for: a row a stretch and group, the total of each stretch last.
+        """Return the figures asked for: a row a stretch and group, the total of each stretch last, if it is asked for.
 
         Raises InputError when the question is not one, or needs figures of 10 s or of 15 minutes that are no longer kept.
         """
@@ -207,7 +207,8 @@ class Figures:
         now_waiting = self.waiting()
         waiting = waiting_at(now_waiting, growth, query, groups)
         total = groups.pop(TOTAL)
-        for group, parts in [*sorted(groups.items(), key=_by_name), (TOTAL, total)]:
+        last = [(TOTAL, total)] if query.total else []
+        for group, parts in [*sorted(groups.items(), key=_by_name), *last]:
             by = query.by if group != TOTAL else None
             kpis = _NOTHING
             if self.has_begun:

@@ -21,6 +21,7 @@ class Query(NamedTuple):
     """What is asked: a range (microseconds), how it is cut, by what, of which channel and queue; live or history.
 
     ``nowhere`` asks for rows by queue of what is of no queue as well, one a channel and one of no channel; then rows make up the total.
+    Without ``total`` there is no row of it.
     """
 
     start_us: int
@@ -32,6 +33,7 @@ class Query(NamedTuple):
     live: bool = False
     now_us: int = 0
     nowhere: bool = False
+    total: bool = True
 
 
 def asked(query: Query, of: Slice) -> bool:
