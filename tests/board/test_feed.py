@@ -14,6 +14,7 @@ from streams.board import progress
 from streams.board.feed import Feed
 from streams.broker.topics import TopicSet
 from streams.settings import KafkaSettings
+from tests.harness import records
 from tests.harness.exactness import wait_until
 
 pytestmark = pytest.mark.kafka
@@ -33,10 +34,22 @@ class Seen:
         return {}
 
 
+class Committing(Producer):
+    """A producer of which a commit is seen in every partition when it returns; a broker answers before."""
+
+    def __init__(self, kafka: str, topics: TopicSet) -> None:
+        super().__init__({"bootstrap.servers": kafka, "transactional.id": topics.prefix})
+        self._seen = lambda level: records.ends(kafka, topics.kpis, level)
+
+    def commit_transaction(self) -> None:
+        super().commit_transaction()
+        wait_until(lambda: self._seen("read_committed") == self._seen("read_uncommitted"), 10, "not seen")
+
+
 @pytest.fixture
-def producer(kafka: str, topic_prefix: str) -> Producer:
+def producer(kafka: str, topics: TopicSet) -> Producer:
     """A producer of transactions."""
-    made = Producer({"bootstrap.servers": kafka, "transactional.id": topic_prefix})
+    made = Committing(kafka, topics)
     made.init_transactions(10)
     return made
 
