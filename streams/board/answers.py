@@ -19,7 +19,6 @@ PATIENCE: Final = 30.0
 """Seconds that an answer may take."""
 _HELD: Final = 0.05
 """Seconds after which a long answer lets go of the feed's lock, and for how long."""
-_LET_GO: Final = 0.002
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -58,8 +57,7 @@ def rows(feed: Feed[Figures], asked: Asked, *, live: bool, gone: Callable[[], bo
             raise GoneError
         if time.monotonic() > until:
             raise BadRequestError("every", asked.every, f"what is answered within {PATIENCE:.0f} s: ask for less")
-        time.sleep(_LET_GO)
-        with feed.lock:
+        with feed.lock.again():
             # Who came or left since the growth was taken is not in it, but is among those who wait now.
             since = {place: count - waited.get(place, 0) for place, count in _waiting(figures).items()}
             _some(figures, stretches, growth, since, found)

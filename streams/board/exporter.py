@@ -8,7 +8,6 @@ are is said by `contact_center_watermark_timestamp_seconds`.
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_right
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,8 +39,6 @@ from streams.kpis.ranking import MINIMUM, WEIGHTS, ranking
 from streams.kpis.registry import BY_ID
 from streams.kpis.settled import settled
 
-_LET_GO = 0.002
-"""Seconds: a lock that is taken again at once is had by nobody else."""
 _CACHED = 4096
 """Labels of windows of queues, and of their histograms, that are kept from scrape to scrape."""
 _SUM = (1 << 64) - 1
@@ -80,8 +77,7 @@ class Exporter(Collector):
     @contextmanager
     def _figures(self) -> Iterator[Figures]:
         """Give the figures of one moment; before, let those have the lock who wait for it."""
-        time.sleep(_LET_GO)
-        with self._view.feed.lock:
+        with self._view.feed.lock.again():
             yield self._view.feed.figures
 
     def _own(self) -> Iterator[Metric]:

@@ -16,7 +16,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
@@ -42,6 +43,8 @@ BATCH: Final = 2_000
 HELD: Final = 50_000
 """Records of one transaction held back at most; a larger one is shown as it comes."""
 POLL: Final = 0.1
+_LET_GO: Final = 0.002
+"""Seconds."""
 LOST_AFTER: Final = 3.0
 _PROBE_EVERY: Final = 1.0
 _PROBE_TIMEOUT: Final = 2.0
@@ -154,6 +157,13 @@ class _Reading:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
         self._turn.release()
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """Hold it once more, after those who wait for it: a lock that is taken again at once is had by nobody else."""
+        time.sleep(_LET_GO)
+        with self:
+            yield
 
 
 class Feed(Generic[F]):

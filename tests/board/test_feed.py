@@ -14,8 +14,7 @@ from streams.board import progress
 from streams.board.feed import Feed
 from streams.broker.topics import TopicSet
 from streams.settings import KafkaSettings
-from tests.harness import records
-from tests.harness.exactness import wait_until
+from tests.harness.exactness import is_closed, wait_until
 
 pytestmark = pytest.mark.kafka
 LAST = b'["partition"]'
@@ -39,11 +38,11 @@ class Committing(Producer):
 
     def __init__(self, kafka: str, topics: TopicSet) -> None:
         super().__init__({"bootstrap.servers": kafka, "transactional.id": topics.prefix})
-        self._seen = lambda level: records.ends(kafka, topics.kpis, level)
+        self._is_seen = lambda: is_closed(kafka, topics.kpis)
 
     def commit_transaction(self) -> None:
         super().commit_transaction()
-        wait_until(lambda: self._seen("read_committed") == self._seen("read_uncommitted"), 10, "not seen")
+        wait_until(self._is_seen, 10, "not seen")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def assert_exact(bootstrap: str, topics: TopicSet, policy: Policy | None = None)
     """Assert that all input is counted exactly once; return how far each partition is."""
     expected, sizes = expectation(bootstrap, topics, policy or Policy())
     # A commit is answered before all partitions have it, and seen in one topic before another.
-    wait_until(lambda: _open_at(bootstrap, topics) == [], 10, "a transaction stays open")
+    wait_until(lambda: is_closed(bootstrap, *_written(topics)), 10, "a transaction stays open")
     seen = published(bootstrap, topics)
     statuses = {number: value for (number, key), value in seen.items() if key == STATUS}
     assert set(statuses) >= {number for number, size in sizes.items() if size}
@@ -118,16 +118,17 @@ def assert_markers_agree(bootstrap: str, topics: TopicSet, statuses: dict[int, P
 
 def assert_closed(bootstrap: str, topics: TopicSet) -> None:
     """Assert that no transaction is open."""
-    assert _open_at(bootstrap, topics) == []
+    for topic in _written(topics):
+        assert records.ends(bootstrap, topic) == records.ends(bootstrap, topic, "read_uncommitted")
 
 
-def _open_at(bootstrap: str, topics: TopicSet) -> list[tuple[str, int]]:
-    """Return the partitions on which a transaction is open."""
-    found: list[tuple[str, int]] = []
-    for topic in (topics.state, topics.kpis, topics.dead_letters):
-        stable, high = (records.ends(bootstrap, topic, level) for level in ("read_committed", "read_uncommitted"))
-        found += [(topic, number) for number, end in stable.items() if end != high[number]]
-    return found
+def is_closed(bootstrap: str, *topics: str) -> bool:
+    """Tell whether no transaction is open on any of the topics."""
+    return all(records.ends(bootstrap, topic) == records.ends(bootstrap, topic, "read_uncommitted") for topic in topics)
+
+
+def _written(topics: TopicSet) -> tuple[str, str, str]:
+    return topics.state, topics.kpis, topics.dead_letters
 
 
 def progress(bootstrap: str, topics: TopicSet) -> dict[int, int]:
