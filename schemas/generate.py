@@ -8,7 +8,8 @@ nothing and exits with 1 when a file is not what would be written.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +23,7 @@ from schemas.panes import KINDS
 FOLDER = Path(__file__).parent
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/$defs/{name}"
+_COMPONENT = "#/components/schemas/{name}"
 _KPI_KEYS = {
     "panes": '["panes", length, start, channel, queue, part]',
     "credits": '["credits", slot]',
@@ -71,8 +73,17 @@ def stale() -> list[Path]:
 
 
 def _schema(kind: Any) -> dict[str, Any]:
-    (schema,), components = msgspec.json.schema_components([kind], ref_template=_REF)
+    (schema,), components = _components([kind], _REF)
     return {"$schema": _DIALECT, **schema, "$defs": components}
+
+
+def _components(kinds: Iterable[Any], ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    """Return schemas that refer to the components beside them; descriptions are not indented, as Python 3.13 has docstrings and 3.12 has not."""
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=ref_template)
+    for component in components.values():
+        if "description" in component:
+            component["description"] = cleandoc(component["description"])
+    return schemas, components
 
 
 def _json(value: Any) -> bytes:
@@ -82,7 +93,7 @@ def _json(value: Any) -> bytes:
 def asyncapi() -> str:
     """Return the AsyncAPI 3.0 document."""
     kinds = [*EVENT_TYPES, *KINDS.values()]
-    _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    _, components = _components(kinds, _COMPONENT)
     events = {TYPE_NAMES[kind]: _message(TYPE_NAMES[kind], kind, _event_key(kind)) for kind in EVENT_TYPES}
     figures = {
         name: _message(name, kind, {"type": "string", "description": _KPI_KEYS[name]}) for name, kind in KINDS.items()
@@ -124,7 +135,7 @@ def _operation(action: str, channel: str, summary: str) -> dict[str, Any]:
 
 
 def _message(name: str, kind: Any, key: dict[str, Any]) -> dict[str, Any]:
-    (payload,), _ = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+    (payload,), _ = _components([kind], _COMPONENT)
     (structure,) = get_args(kind) or (kind,)
     return {
         "name": name,
