@@ -58,13 +58,15 @@ class Journal:
     """A journal to append to."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
+        # Nothing is buffered: what a full disk refused would be tried again when the file is closed.
+        self._file = path.open("ab", buffering=0)
 
     def append(self, frame: Frame) -> None:
         """Write a frame; raises OSError when the disk is full."""
         packed = _encode((_packed(frame.state), _packed(Shown(frame.kpis, frame.examples))))
-        self._file.write(_head.pack(len(packed), crc32(packed)) + packed)
-        self._file.flush()
+        rest = memoryview(_head.pack(len(packed), crc32(packed)) + packed)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def close(self) -> None:
         """Close the file."""
