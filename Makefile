@@ -1,4 +1,4 @@
-# Everything a developer or CI runs. `make install` asks for Python 3.11 or later and nothing else.
+# Everything a developer or CI runs. `make install` asks for Python 3.11 to 3.14 and nothing else.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,7 +50,10 @@ clean: ## Remove what the targets above made (the broker's data and the download
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find schemas streams tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
+# Of the locked packages there are wheels for these versions of Python; without one, pip would look for a compiler, in vain on most machines.
 $(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { \
+		echo "Expected Python 3.11 to 3.14, seen $$($(PYTHON) --version 2>&1). With another one: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # The stamps make a second run instant; a changed lock or pyproject.toml installs again.
