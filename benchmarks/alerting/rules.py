@@ -284,6 +284,7 @@ class _Prometheus(Child):
             with urllib.request.urlopen(url, timeout=300) as answer:
                 found: list[dict[str, Any]] = json.loads(answer.read())["data"]["result"]
         except urllib.error.HTTPError as error:
-            raise BenchmarkError(f"prometheus: {error.read().decode()[:500]}") from None
+            with error:
+                raise BenchmarkError(f"prometheus: {error.read().decode()[:500]}") from None
         for series in found:
             yield series["metric"]["queue"], [round(float(at) * SECOND) for at, _ in series["values"]]
