@@ -9,7 +9,7 @@ class Reason(StrEnum):
     """The closed set of reasons for which a record is refused."""
 
     UNDECODABLE = "undecodable"
-    """Not JSON, not UTF-8, or nested too deep."""
+    """Not JSON, not UTF-8, or nested deeper than 128 levels."""
     UNKNOWN_TYPE = "unknown_type"
     """An object whose ``type`` is no event of ours."""
     INVALID = "invalid"

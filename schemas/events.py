@@ -38,6 +38,7 @@ from schemas.chats import (
 )
 from schemas.dead_letters import Reason, RefusedError
 from schemas.fields import DECIMALS, LARGEST_AMOUNT, microseconds
+from schemas.nesting import DEEPEST, is_too_deep
 from schemas.opinions import FeedbackReceived, OpinionEvent, SurveyAnswered
 from schemas.tickets import (
     TicketEvent,
@@ -103,9 +104,11 @@ def decode(data: bytes) -> Event:
     """Decode one JSON event, or raise `RefusedError`."""
     if len(data) > LARGEST_EVENT:
         raise RefusedError(Reason.TOO_LARGE, f"record: seen {len(data)} bytes, expected at most {LARGEST_EVENT}")
+    if is_too_deep(data):
+        raise RefusedError(Reason.UNDECODABLE, f"record: seen more than {DEEPEST} levels, expected at most so many")
     try:
         event: Event = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise explain(data, error) from None
     return event
 
@@ -204,7 +207,7 @@ def _lenient(data: bytes) -> Any:
     """Return the record as plain values with any number allowed, or `_NOT_JSON`."""
     try:
         return json.loads(data)
-    except (ValueError, RecursionError):
+    except ValueError:
         return _NOT_JSON
 
 

@@ -22,6 +22,7 @@ import msgspec
 
 from schemas.dead_letters import RefusedError
 from schemas.fields import Moment, microseconds, rfc3339
+from schemas.nesting import is_too_deep
 from streams.engine.partition import Record
 from streams.engine.policy import SECOND, Policy
 from streams.engine.records import event_of
@@ -147,9 +148,11 @@ def moved(value: bytes | None, shift: int) -> bytes | None:
     >>> moved(b'{"time":1.5,"id":"1","more":[1]}', 1_000_000), moved(b"garbage", 5)
     (b'{"time":"1970-01-01T00:00:02.500000Z","id":"1","more":[1]}', b'garbage')
     """
+    if value is None or is_too_deep(value):
+        return value
     try:
-        event: Any = msgspec.json.decode(value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        event: Any = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return value
     if not isinstance(event, dict):
         return value

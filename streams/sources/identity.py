@@ -18,6 +18,8 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
+from schemas.nesting import is_too_deep
+
 MOST_REMEMBERED = 1_000_000
 
 
@@ -45,8 +47,8 @@ def identity(value: bytes) -> Identity | None:
     True
     """
     try:
-        return _identity.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None if is_too_deep(value) else _identity.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

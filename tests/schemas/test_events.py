@@ -35,7 +35,7 @@ def _bytes(event: dict[str, object], **changes: object) -> bytes:
         (b"nonsense", Reason.UNDECODABLE, ["not JSON"]),
         (_bytes(QUEUED) + b"x", Reason.UNDECODABLE, ["not JSON"]),
         (_bytes(QUEUED).replace(b"sales", b"\xff\xfe"), Reason.UNDECODABLE, ["not JSON"]),
-        (b"[" * 100_000, Reason.UNDECODABLE, ["not JSON"]),
+        (b"[" * 100_000, Reason.UNDECODABLE, ["128 levels"]),
         (b"[]", Reason.INVALID, ["record", "list"]),
         (b"null", Reason.INVALID, ["record"]),
         (b"7", Reason.INVALID, ["record"]),
