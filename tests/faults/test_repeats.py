@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +62,7 @@ def test_fault_23_letters_sent_again_by_a_command_that_is_killed(kafka: str, top
         before = figures(kafka, topics)
         assert worker.terminate() == 0
         command = centralita(kafka, topics, "dead-letters", "resend")
-        wait_until(lambda: written(kafka, topics) > len(items), 60, "nothing was sent again", 0.0)
+        wait_until(lambda: _step(command) and written(kafka, topics) > len(items), 60, "nothing was sent again", 0.0)
         command.kill()
         command.communicate()
         assert count(kafka, topics) < len(items) + bad.total(), "killed too late"
@@ -73,6 +76,14 @@ def test_fault_23_letters_sent_again_by_a_command_that_is_killed(kafka: str, top
         assert_exact(kafka, topics)
         attempts = sorted(one.headers["dead-letter-attempt"] for one in records.read(kafka, topics.dead_letters))
         assert attempts == [b"1"] * bad.total() + [b"2"] * bad.total()
+
+
+def _step(command: subprocess.Popen[bytes]) -> bool:
+    """Let a command go on for a hundredth of a second, so that it is not done before somebody looks."""
+    command.send_signal(signal.SIGCONT)
+    time.sleep(0.01)
+    command.send_signal(signal.SIGSTOP)
+    return True
 
 
 def written(kafka: str, topics: TopicSet) -> int:
