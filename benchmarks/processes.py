@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -129,8 +130,12 @@ class Served(Child):
 
     def get(self, path: str) -> bytes:
         """Return a page; raises OSError when there is none."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-            return bytes(answer.read())
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
 
     def series(self) -> dict[str, float]:
         """Return each series of /metrics, summed over its labels."""

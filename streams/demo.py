@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -221,6 +222,9 @@ class Demo:
         try:
             with urllib.request.urlopen(f"{self.url}api/v1/kpis?window=60m", timeout=2) as answer:  # noqa: S310 - ours
                 rows = orjson.loads(answer.read())["rows"]
+        except urllib.error.HTTPError as error:  # not ready yet
+            error.close()
+            return None
         except (OSError, ValueError, HTTPException):
             return None
         totals = [row["kpis"]["entered"]["value"] for row in rows if row["queue"] is None and row["breakdown"] is None]

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +25,7 @@ from streams.broker.server_properties import DEFAULTS
 from streams.configuration import load
 from streams.settings import Settings
 from tests.harness.exactness import wait_until
+from tests.harness.pages import page
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -329,7 +329,7 @@ def test_pages_are_where_they_are_published() -> None:
 
 def read(url: str) -> Any:
     """Return an answer in JSON."""
-    return json.loads(read_bytes(url))
+    return json.loads(page(url))
 
 
 def why_no_stack() -> str | None:
@@ -428,7 +428,7 @@ def assert_the_board_shows_what_a_replay_counts(board: str) -> None:
     told = docker("compose", "run", "--rm", "--no-deps", "-T", "board", *report)
     assert told.returncode == 0, told.stderr
     asked = f"{board}/api/v1/kpis?from={since}&to={span[-1]}&by=queue&format=csv"
-    shown = read_bytes(asked).decode()
+    shown = page(asked).decode()
     assert len(shown.splitlines()) > 2
     assert sorted(shown.splitlines()) == sorted(told.stdout.splitlines())
 
@@ -436,13 +436,7 @@ def assert_the_board_shows_what_a_replay_counts(board: str) -> None:
 def answers(url: str) -> bool:
     """Tell whether an address answers, and well."""
     try:
-        read_bytes(url)
+        page(url)
     except OSError:
         return False
     return True
-
-
-def read_bytes(url: str) -> bytes:
-    """Return an answer."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return bytes(answer.read())

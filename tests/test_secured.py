@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.server_properties import HOST, free_port
 from tests.harness.exactness import wait_until
+from tests.harness.pages import page
 from tests.harness.workers import QUICK, WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -132,11 +132,11 @@ def test_events_become_figures_behind_tls_and_a_password(secured: Secured, tmp_p
 def _abandoned(port: int) -> int | None:
     query = "from=2026-03-02T10:00:00Z&to=2026-03-02T10:15:00Z"
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/api/v1/kpis?{query}", timeout=5) as answer:
-            value: int | None = json.load(answer)["rows"][-1]["kpis"]["abandoned"]["value"]
-            return value
+        answer = json.loads(page(f"http://{HOST}:{port}/api/v1/kpis?{query}"))
     except OSError:
         return None
+    value: int | None = answer["rows"][-1]["kpis"]["abandoned"]["value"]
+    return value
 
 
 def test_who_is_not_let_in_is_told_why(secured: Secured, tmp_path: Path) -> None:

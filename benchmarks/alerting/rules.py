@@ -273,8 +273,11 @@ class _Prometheus(Child):
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
                 return True
+        except urllib.error.HTTPError as error:
+            error.close()
         except OSError:
-            return False
+            pass
+        return False
 
     def times(self, expression: str, begin: int, end: int) -> Iterator[tuple[str, list[int]]]:
         """Yield each queue with the times at which an expression holds for it."""

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from streams.broker.server_properties import free_port
 from tests.harness.exactness import wait_until
+from tests.harness.pages import page
 
 
 class BoardProcess:
@@ -48,8 +49,7 @@ class BoardProcess:
 
     def get(self, path: str, **query: str) -> Any:
         """Return an answer of the API."""
-        with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(query)}", timeout=5) as answer:
-            return json.loads(answer.read())
+        return json.loads(page(f"{self.url}{path}?{urllib.parse.urlencode(query)}"))
 
     def kill(self) -> None:
         """End it as a crash would."""

@@ -21,6 +21,7 @@ from schemas.rows import Row
 from streams.broker.server_properties import free_port
 from streams.broker.topics import TopicSet
 from tests.harness.exactness import wait_until, wait_until_caught_up
+from tests.harness.pages import page
 from tests.harness.workers import WorkerProcess
 from tests.realdata import answers, bank, incidents
 
@@ -72,8 +73,8 @@ def api(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., l
 
     def ask(**parameters: str) -> list[Row]:
         query = urllib.parse.urlencode(parameters)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/kpis?{query}", timeout=60) as answer:
-            return [msgspec.convert(row, Row) for row in json.load(answer)["rows"]]
+        rows = json.loads(page(f"http://127.0.0.1:{port}/api/v1/kpis?{query}", timeout=60))["rows"]
+        return [msgspec.convert(row, Row) for row in rows]
 
     yield ask
     board.terminate()

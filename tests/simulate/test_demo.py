@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from uuid import uuid4
 import pytest
 
 from streams.broker.server_properties import free_port
+from tests.harness.pages import page
 
 pytestmark = [
     pytest.mark.kafka,
@@ -61,14 +61,12 @@ class Running:
         return next(pid for pid, line in self.pids().items() if f"streams.cli {part}" in line)
 
     def entered(self) -> int:
-        with urllib.request.urlopen(f"{self.url}/api/v1/kpis?window=60m", timeout=5) as answer:
-            rows = json.load(answer)["rows"]
+        rows = json.loads(page(f"{self.url}/api/v1/kpis?window=60m"))["rows"]
         return int(next(row for row in rows if row["queue"] is None)["kpis"]["entered"]["value"])
 
     def events(self) -> float:
         """Return how many events the worker has counted; unlike a window's figures it never falls."""
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
+        lines = page(f"{self.url}/metrics").decode().splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith("contact_center_events_total"))
 
     def wait(self, what: Callable[[], object], seconds: float = 90) -> None:
