@@ -22,13 +22,14 @@ import msgspec
 from schemas.dead_letters import Reason, RefusedError
 from streams.engine.course import Course, advance, pack, unpack
 from streams.engine.facts import CALL, NOTED, PRESENT, QUEUED, REPLIED, Fact
+from streams.engine.marker import StateCorruptError
 from streams.engine.marks import Credit
 from streams.engine.records import Records, contact_key, page_key
 
 _head = struct.Struct("<BqqqH")
-"""Record's head: flags, when the contact began (microseconds, -1 unknown), time of its last fact, what it is about, pages."""
+"""Record's head: flags, when the contact began (microseconds, -1 unknown), the last time of a fact of it, what it is about, pages."""
 short_of: Final = struct.Struct("<B8xq").unpack_from
-"""Returns of a record's head the flags and the time of its last fact."""
+"""Returns of a record's head the flags and the last time of a fact."""
 UNKNOWN: Final = -1
 PAGE: Final = 64
 """Facts in a page."""
@@ -42,8 +43,8 @@ class Contact:
     """One contact in use. ``folded`` of its facts are in ``course``; `fold` brings the course up to date."""
 
     __slots__ = (
-        "about", "as_of", "course", "credits", "facts", "floor", "folded", "identified", "known", "new", "pages", "past",
-        "queue", "start", "stored", "tail", "waiting", "written",
+        "about", "as_of", "course", "credits", "facts", "floor", "folded", "identified", "known", "latest", "new", "pages",
+        "past", "queue", "start", "stored", "tail", "waiting", "was_ticket", "written",
     )  # fmt: skip
 
     def __init__(self, *, identified: bool) -> None:
@@ -70,6 +71,9 @@ class Contact:
         self.start: int = UNKNOWN
         self.about = 0
         self.waiting: tuple[tuple[str, str], int] | None = None
+        self.was_ticket = False
+        self.latest = _NEVER
+        """The last of all times that its record has ever given for its last fact: it is remembered no shorter than that said."""
         self.written: bytes | None = None
         """Its record, while nothing has changed since."""
 
@@ -217,6 +221,11 @@ class Contact:
 
     # Records
 
+    def outlive(self, other: Contact) -> None:
+        """Be remembered for as long as the record of another one says, whose facts are this one's now."""
+        self.was_ticket = self.was_ticket or other.was_ticket
+        self.latest = max(self.latest, other.latest)
+
     def record(self) -> bytes:
         """Return the contact as it is kept in memory: a head, the past, the facts that are in no page, the pages."""
         if self.written is None:
@@ -224,9 +233,11 @@ class Contact:
         return self.written
 
     def _packed(self, pages: list[bytes]) -> bytes:
-        flags = (_FINISHED if self.course.finished else 0) | (_TICKET if self.is_ticket else 0)
+        self.was_ticket = self.was_ticket or self.is_ticket
+        self.latest = max(self.latest, self.last)
+        flags = (_FINISHED if self.course.finished else 0) | (_TICKET if self.was_ticket else 0)
         flags |= _LONG if len(self.facts) > FEW else 0
-        head = _head.pack(flags, self.start, self.last, self.about, len(self.pages))
+        head = _head.pack(flags, self.start, self.latest, self.about, len(self.pages))
         tail = self.facts if self.tail is None else self.tail
         rest = () if self.past is None and not self.pages else (self.past, self.floor, self.queue, pages)
         return head + _encode((self.as_of, tail, *rest))
@@ -261,6 +272,7 @@ def decode(record: bytes, *, identified: bool) -> Contact:
     contact = Contact(identified=identified)
     contact.as_of = as_of
     contact.start, contact.about = head.start, head.about
+    contact.was_ticket, contact.latest = is_ticket(head.flags), head.last
     facts = [tuple(fact) for fact in tail]
     if rest:
         contact.past, contact.floor, queue, contact.pages = rest
@@ -315,10 +327,14 @@ def is_plain(record: bytes) -> bool:
 
 
 def is_ticket(flags: int) -> bool:
-    """Tell whether nothing may happen in a contact for months, from its head's flags."""
+    """Tell whether nothing may happen, or might once have happened, in a contact for months, from its head's flags."""
     return bool(flags & _TICKET)
 
 
 def head_of(record: bytes) -> Head:
-    """Return the head of a contact's record."""
-    return Head._make(_head.unpack_from(record))
+    """Return the head of a contact's record; raises StateCorruptError where it has none."""
+    try:
+        return Head._make(_head.unpack_from(record))
+    except struct.error as error:
+        message = f"a contact cannot be read: {error}"
+        raise StateCorruptError(message) from None

@@ -75,6 +75,7 @@ class Contributions:
             if contact is not None:
                 lives.append((one, contact))
         found: tuple[str, Contact] | None = None
+        alive: list[Contact] = []
         for facts, known in self._lives.of([contact for _, contact in lives], fact):
             at = next((at for at, (_, contact) in enumerate(lives) if contact is known), None)
             if at is None:
@@ -89,7 +90,9 @@ class Contributions:
                     self._renew(key, one, customer, contact)
             if len(rest) < len(facts):
                 found = one, contact
+            alive.append(contact)
         for one, contact in lives:
+            next(other for other in alive if contact.facts[0] in other.facts).outlive(contact)
             self._end(key, one, customer, contact)
         assert found is not None, "a fact is of some contact"
         return found

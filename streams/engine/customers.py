@@ -18,11 +18,14 @@ from streams.engine.contacts import (
     with_pages,
 )
 from streams.engine.customer import FEW, UNTOUCHED, Customer, gather, is_identified, many
+from streams.engine.marker import UNREADABLE, StateCorruptError
 from streams.engine.policy import DAY, MINUTE, Policy
 from streams.engine.shelf import Records, Shelf, Written
 
 RETURNED: Final = 20_000
 """Customers put away already of whom a restore has read more, before they are taken out together."""
+LARGE: Final = 32 * 1024
+"""Bytes of a customer's contacts from which they are not in a block's record: with 32 such it would be an eighth of what the topic takes."""
 QUIET: Final = 5 * MINUTE
 """A customer for whom nothing happened for one to two of these is kept as bytes."""
 _BEGINNING: Final = -(1 << 62)
@@ -279,15 +282,19 @@ class Customers:
 
 
 def _fits(records: Records) -> bool:
-    """Tell whether a block may take the place of a customer's records: none has to be looked for at a restore, none has pages."""
-    return all(is_plain(record) and not head_of(record).pages for record in records.values())
+    """Tell whether a block may take the place of a customer's records: none has to be looked for at a restore, and they are not large."""
+    return all(map(is_plain, records.values())) and sum(map(len, records.values())) < LARGE
 
 
 def load(key: bytes, customer: Customer, name: str) -> tuple[Contact | None, bool]:
-    """Return a contact ready for use, and whether it had settled (then nothing is credited in it yet)."""
+    """Return a contact ready for use, and whether it had settled (then nothing is credited in it yet); raises StateCorruptError."""
     contact = customer.contacts.get(name)
     if isinstance(contact, bytes):
-        contact = customer.contacts[name] = decode(contact, identified=is_identified(key, name))
+        try:
+            contact = customer.contacts[name] = decode(contact, identified=is_identified(key, name))
+        except UNREADABLE as error:
+            message = f"a contact cannot be read: {type(error).__name__}"
+            raise StateCorruptError(message) from error
         customer.used.add(name)
         return contact, True
     return contact, False

@@ -5,6 +5,7 @@ The format comes first, and is looked at before anything else is decoded: of ano
 
 from __future__ import annotations
 
+import struct
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -22,6 +23,10 @@ _CREDITS: Final = 4
 
 STATE_FORMAT: Final = (2, FORMAT)
 """How records are written, of the state and of the figures, since a worker takes up both: raised with every change that another version would misread."""
+
+
+UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, struct.error)
+"""What reading a record raises that is of another version, or corrupt. That of msgspec is a ValueError."""
 
 
 class StateCorruptError(ValueError):

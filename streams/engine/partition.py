@@ -7,7 +7,6 @@ records taken.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -27,6 +26,7 @@ from streams.engine.gauges import EventCounters
 from streams.engine.marker import (
     MARKER,
     STATE_FORMAT,
+    UNREADABLE,
     FormatChangedError,
     Marker,
     PolicyChangedError,
@@ -55,9 +55,6 @@ __all__ = ["Changes", "FormatChangedError", "Partition", "PolicyChangedError", "
 
 _CHANNELS: Final = {name: name[:4] for name in TYPE_NAMES.values() if name.startswith((CALL, CHAT))}
 """The channel of an event of which the contact's queue is not known (yet)."""
-
-_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, struct.error)
-"""What reading a record raises that is of another version, or corrupt. That of msgspec is a ValueError."""
 
 
 class Restored(NamedTuple):
@@ -255,7 +252,7 @@ class Partition:
                 if marker is None
                 else Restored(self.status(), figures, Marker.decode(marker).writer)
             )
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             if isinstance(error, FormatChangedError | PolicyChangedError | StateCorruptError):
                 raise
             message = f"a record cannot be read: {type(error).__name__}"
@@ -266,7 +263,7 @@ class Partition:
         """Note that records cannot be read, and go on: the marker may be still to come."""
         try:
             yield
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self._unread = self._unread or error
 
     def _restore_marker(self, record: bytes | None, *, others: bool) -> None:

@@ -10,20 +10,22 @@ What has to be looked at some day, to be forgotten, is known of blocks and not o
 A block is one record of the state, in the place of those of its contacts, which are deleted in the same transaction: a restore takes 32
 customers at once, without looking at their contacts. Who is taken out of it is written again, each contact as a record of its own; so of a
 customer in several places the contacts' own records count, then the newest block. What a block still says of who was forgotten since
-changes nothing, as whoever is forgotten could not matter any more. The record goes with the last customer who is in it.
+changes nothing: he could not matter any more, and as no contact is remembered for shorter than an older record of it says, neither could
+what he was before. The record goes with the last customer who is in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgspec
 from lz4.block import LZ4BlockError, compress, decompress
 from msgspec import Raw
 
+from streams.engine.marker import StateCorruptError
 from streams.engine.records import block_key, contact_key
 
 _NEVER: Final = -1
@@ -38,7 +40,7 @@ Written = dict[bytes, bytes | None]
 LookOn = Callable[[Iterable[Records]], int]
 """Says on which day the first of some customers has to be looked at."""
 Fits = Callable[[Records], bool]
-"""Tells whether a customer's records are all that is written of the contacts, so that a block's record may take their place."""
+"""Tells whether a block's record may take the place of a customer's records."""
 _UNWRITTEN: Final = -1
 _DAY: Final = 4
 """Bytes before a block's customers: the day on which the first of them has to be looked at."""
@@ -51,6 +53,11 @@ class _Block:
 
     def __init__(self, data: bytes, left: int, number: int) -> None:
         self.data, self.left, self.number = data, left, number
+
+    @property
+    def day(self) -> int:
+        """Return the day on which the first of them has to be looked at."""
+        return int.from_bytes(self.data[:_DAY], "big")
 
 
 class Shelf:
@@ -72,7 +79,7 @@ class Shelf:
         """By `_index` of the key; the keys themselves are in the blocks."""
         self._apart: dict[bytes, Records] = {}
         """Those with the index of another one, who are never put away."""
-        self._due: dict[int, list[_Block]] = {}
+        self._due: dict[int, dict[_Block, None]] = {}
         """Blocks by the day on which the first of them has to be looked at."""
         self._day = _NEVER
         self._looked: tuple[_Block | None, dict[bytes, Raw]] = (None, {})
@@ -120,7 +127,7 @@ class Shelf:
                     records = self._apart[key] = _records(found[key])
                     self.write_again(key, records)
             if block.left:
-                self._due.setdefault(int.from_bytes(block.data[:_DAY], "big"), []).append(block)
+                self._due.setdefault(block.day, {})[block] = None
             else:
                 self.written[block_key(number)] = None
 
@@ -183,9 +190,8 @@ class Shelf:
         for some in (self._loose, self._unfit, self._apart):
             yield from [key for key, records in some.items() if self._look_on((records,)) <= day]
         for at in [at for at in self._due if at <= day]:
-            for block in self._due.pop(at):
-                if block.left:
-                    yield from self._left(block)
+            blocks = self._due.pop(at)
+            yield from chain.from_iterable(self._left(block) for block in blocks if block.left)
 
     def _put_away(self, loose: dict[bytes, Records]) -> None:
         """Put those away who have lain loose for longest, and write them so if that is possible."""
@@ -202,7 +208,7 @@ class Shelf:
             data = day.to_bytes(_DAY, "big") + compress(_pack(some))
             block = _Block(data, len(some), _UNWRITTEN)
             self._blocks.update(dict.fromkeys(indices, block))
-            self._due.setdefault(day, []).append(block)
+            self._due.setdefault(day, {})[block] = None
             if self._writes and loose is self._loose:
                 self._write(block, some)
 
@@ -223,6 +229,7 @@ class Shelf:
             self.put(key, records)
         if block.number != _UNWRITTEN:
             self.written[block_key(block.number)] = None
+        self._due.get(block.day, {}).pop(block, None)
         block.data, block.left = b"", 0
 
     def _left(self, block: _Block) -> list[bytes]:
@@ -244,14 +251,25 @@ def _index(key: bytes) -> int:
 
 
 def _all(block: _Block) -> dict[bytes, Raw]:
-    """Return everybody who was put into a block; raises ValueError where it is none."""
+    """Return everybody who was put into a block; raises StateCorruptError where it is none."""
     try:
         found: dict[bytes, Raw] = _unpack(decompress(memoryview(block.data)[_DAY:]))
-    except LZ4BlockError as error:
-        raise ValueError(str(error)) from None
+    except (LZ4BlockError, ValueError) as error:
+        message = f"a block of quiet customers cannot be read: {type(error).__name__}"
+        raise StateCorruptError(message) from None
+    return found
+
+
+def _records(customer: Raw) -> Records:
+    """Return the records of somebody in a block; raises StateCorruptError where they are none."""
+    try:
+        found: Records = _unpack_records(customer)
+    except ValueError as error:
+        message = f"a customer in a block cannot be read: {type(error).__name__}"
+        raise StateCorruptError(message) from None
     return found
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(dict[bytes, Raw]).decode
-_records: Final = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+_unpack_records: Final = msgspec.msgpack.Decoder(dict[str, bytes]).decode

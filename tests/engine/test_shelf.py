@@ -232,3 +232,18 @@ def test_quiet_customers_take_half_of_the_room_and_none_when_they_are_taken(monk
         tracemalloc.stop()
     assert held < 0.5 * size + 60 * count  # the index
     assert left < 0.8 * held  # the index does not shrink
+
+
+def test_blocks_that_are_gone_take_no_room() -> None:
+    """Also where the day on which they would have been looked at is far away."""
+    kept = Shelf(lambda _: 400, bool)
+    tracemalloc.start()
+    try:
+        for number in range(12_000):
+            kept.put(b"%d" % (number % 6), {"c": b"record"})
+            kept.take(b"%d" % ((number + 1) % 6))
+            kept.written.clear()
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 20_000
