@@ -202,17 +202,17 @@ def credited_panes(length: int, start: int) -> tuple[tuple[int, int], ...]:
 
 
 class _Format(Struct, frozen=True):
-    format: int = 0
+    format: Any = 0
 
 
 _format: Final = msgspec.json.Decoder(_Format).decode
 
 
-def format_of(status: bytes) -> int:
-    """Return the format of a partition's records from its status, of which nothing else need be as it is here.
+def format_of(status: bytes) -> Any:
+    """Return the format of a partition's records from its status, of which nothing else need be as it is here, nor the format a number.
 
-    >>> format_of(b'{"offset":"0000-0007","format":7}'), format_of(b"{}")
-    (7, 0)
+    >>> format_of(b'{"offset":"0000-0007","format":7}'), format_of(b'{"format":"2.0"}'), format_of(b"{}")
+    (7, '2.0', 0)
     """
     return _format(status).format
 

@@ -242,6 +242,8 @@ class Feed(Generic[F]):
                 _again(error=str(anew))
             except KafkaException as error:
                 _again(error=str(error.args[0]))
+            except Exception as error:  # noqa: BLE001 - figures that nobody reads would stand still without a word
+                _again(error=repr(error))
             self._stop.wait(1)
 
     def _follow(self) -> None:
@@ -311,7 +313,8 @@ class Feed(Generic[F]):
                 self._shown.load(message)
             else:
                 self._anew.see(message)
-        except (ValueError, TypeError, AttributeError, LookupError) as error:  # of another version, or not ours
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+            # of another version, or not ours
             _unread(partition=message.partition(), offset=message.offset(), error=str(error))
 
         if self._anew is not None and self._anew.complete:

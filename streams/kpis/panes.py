@@ -237,6 +237,8 @@ class PaneStore:
     def credit(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take a record of credits, or its deletion. It takes the place of the one with its key."""
         record: Credits | None = None if value is None else decode_value("credits", value)
+        if record is not None:
+            _refuse_unnamed(record)
         ring = self._rings.setdefault(partition, {})
         before = ring.pop(key, None)
         if before is not None:
@@ -469,6 +471,14 @@ class PaneStore:
             if stretch is not None:
                 stretch.sums.clear()
                 stretch.written.clear()
+
+
+def _refuse_unnamed(record: Credits) -> None:
+    """Raise ValueError when a record credits slices that it does not name."""
+    named = [credit.slices for pane in record.panes for credit in pane.credits if credit.slices]
+    if named and not 0 <= min(map(min, named)) <= max(map(max, named)) < len(record.slices):
+        message = "a record of credits is of slices that it does not name"
+        raise ValueError(message)
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode

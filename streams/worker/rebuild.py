@@ -32,7 +32,7 @@ from schemas.dead_letters import RefusedError
 from schemas.panes import CREDITS, FORMAT, PANES, PARTITION, credited_panes, decode_value, format_of, split_panes_key
 from streams.broker.topics import TopicSet
 from streams.cli import INTERRUPTED
-from streams.engine.partition import FormatChangedError
+from streams.engine.marker import UNREADABLE, FormatChangedError, StateCorruptError
 from streams.engine.policy import DAY, SECOND
 from streams.engine.records import event_of
 from streams.engine.slices import BREAKDOWNS
@@ -96,7 +96,7 @@ def command(load: Callable[[], Settings], *, yes: bool, wait: float, processes: 
         refuse_while_running(admin, group)
     try:
         found = loss(settings, track(numbers, "Looking at what is kept", console=Console(stderr=True)))
-    except FormatChangedError as error:
+    except (FormatChangedError, StateCorruptError) as error:
         click.echo(f"Figures of which the events have expired will be lost, and of which days cannot be said: {error}.")
     else:
         if found is not None:
@@ -107,15 +107,21 @@ def command(load: Callable[[], Settings], *, yes: bool, wait: float, processes: 
             abort=True,
         )
     try:
-        _rebuild(settings, admin, numbers, How(wait, processes, work))
+        is_seen = _rebuild(settings, admin, numbers, How(wait, processes, work))
     except KeyboardInterrupt:
         click.echo("interrupted: all partitions have their old state and figures, or all the new ones", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
-    delete_group(admin, group)
+    try:
+        delete_group(admin, group)
+    except BrokerError as error:
+        raise BrokerError(f"state and figures are new, but {error}: delete it, then start the workers") from None
     click.echo("State and figures are new. Start the workers.")
+    if not is_seen:
+        click.echo("The broker does not answer whether every reader sees them yet.", err=True)
 
 
-def _rebuild(settings: Settings, admin: AdminClient, numbers: list[int], how: How) -> None:
+def _rebuild(settings: Settings, admin: AdminClient, numbers: list[int], how: How) -> bool:
+    """Do it; return whether every reader sees it."""
     with TemporaryDirectory(prefix="centralita-", dir=how.work) as folder:
         task = Task(settings.policy, BREAKDOWNS, folder, resumable=True, now_us=time.time_ns() // 1_000)
         count(settings, task, numbers, how.processes)
@@ -123,7 +129,7 @@ def _rebuild(settings: Settings, admin: AdminClient, numbers: list[int], how: Ho
         ends = fence(settings, numbers)
         count(settings, task, numbers, how.processes)  # what has come meanwhile
         with shown(len(numbers), "switching") as bar:
-            switch(settings, {number: task.journal(number) for number in numbers}, ends, lambda: bar.passed(1))
+            return switch(settings, {number: task.journal(number) for number in numbers}, ends, lambda: bar.passed(1))
 
 
 def count(settings: Settings, task: Task, numbers: Iterable[int], processes: int) -> None:
@@ -219,6 +225,18 @@ def _panes(settings: Settings, number: int) -> set[tuple[int, int]]:
         {TopicSet(settings.kafka.prefix).kpis: keeping(seen, values_of=(CREDITS, PARTITION))},
         lambda *_: None,
     )
+    try:
+        panes = _panes_of(seen)
+    except UNREADABLE as error:
+        if isinstance(error, FormatChangedError):
+            raise
+        message = f"a record of them in partition {number} cannot be read"
+        raise StateCorruptError(message) from error
+    return {(start * SECOND, (start + length) * SECOND) for length, start in panes}
+
+
+def _panes_of(seen: Seen) -> set[tuple[int, int]]:
+    """Return length and start (seconds) of the panes that records are of."""
     status = seen.pop(PARTITION, None)
     if status is not None and (found := format_of(status)) != FORMAT:
         message = f"they are of another version (format {found}, this one reads {FORMAT})"
@@ -226,7 +244,7 @@ def _panes(settings: Settings, number: int) -> set[tuple[int, int]]:
     panes = {split_panes_key(key)[:2] for key in seen if key.startswith(PANES)}
     for record in (decode_value("credits", value) for value in seen.values() if value is not None):
         panes.update(place for pane in record.panes for place in credited_panes(pane.length, pane.start))
-    return {(start * SECOND, (start + length) * SECOND) for length, start in panes}
+    return panes
 
 
 def _first_event(settings: Settings, number: int) -> int | None:

@@ -68,11 +68,11 @@ def _fence_worker(settings: Settings, number: int) -> None:
         store.fence()
 
 
-def switch(settings: Settings, journals: dict[int, Path], ends: dict[int, int], progress: Callable[[], None]) -> None:
+def switch(settings: Settings, journals: dict[int, Path], ends: dict[int, int], progress: Callable[[], None]) -> bool:
     """Put what the journals of all partitions hold in the place of what is there; ``progress`` is called for each partition.
 
-    Every reader sees it when this returns. ``ends`` is what `fence` returned before the journals were finished. Raises FencedError when a
-    worker was started meanwhile, or the broker did not take it all.
+    Return whether every reader sees it; if not, they will when the broker answers again. ``ends`` is what `fence` returned before the journals
+    were finished. Raises FencedError when a worker was started meanwhile, or the broker did not take it all.
     """
     topics = TopicSet(settings.kafka.prefix)
     deadline = time.monotonic() + REBUILD_PATIENCE
@@ -97,7 +97,11 @@ def switch(settings: Settings, journals: dict[int, Path], ends: dict[int, int], 
             )
             raise FencedError(message) from None
     # A broker answers before readers of every partition see the commit, and lets nobody begin anew with its id until they do.
-    end_rebuild(settings)
+    try:
+        end_rebuild(settings)
+    except FencedError:
+        return False
+    return True
 
 
 @contextmanager

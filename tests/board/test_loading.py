@@ -64,7 +64,7 @@ def rebuilt(number: int, name: str, partitions: list[int]) -> Message:
     return Message(number, msgspec.json.encode(mark), name=b'["rebuilt"]')
 
 
-def counted(number: int, events: int, of: int = FORMAT) -> list[Message]:
+def counted(number: int, events: int, of: Any = FORMAT) -> list[Message]:
     """Return a transaction in a format: so many events of a partition, and its end."""
     status = PartitionStatus(events, 1, 1, events, 0, {}, format=of)
     return [
@@ -113,17 +113,35 @@ def test_a_rebuild_that_was_begun_again_takes_the_place_of_the_first():
     assert shown(feed) == 140
 
 
-@pytest.mark.parametrize("credit", [b'[[0],{"of_a_later_version":1},{}]', b'[[7],{"entered":1},{}]'])
-def test_credits_that_cannot_be_read_are_left_out(credit: bytes):
-    """The reading goes on behind them."""
+def unread(caplog: pytest.LogCaptureFixture) -> int:
+    """Return how many records were said to be left out."""
+    return sum("cannot be read" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "credit",
+    [b'[[0],{"of_a_later_version":1},{}]', b'[[0,1],{"entered":1},{}]', b'[[0,-1],{"entered":1},{}]'],
+)
+def test_credits_that_cannot_be_read_are_left_out(credit: bytes, caplog: pytest.LogCaptureFixture):
+    """All that the record says, and a word of it; the reading goes on behind them."""
     record = b'{"number":0,"slices":[["call","sales",null,null]],"panes":[[900,0,[' + credit + b"]]]}"
     feed = feed_of(Message(0, record, name=b'["credits",0]'), *counted(0, 5))
-    assert shown(feed) == 5
+    assert (shown(feed), unread(caplog)) == (5, 1)
 
 
-@pytest.mark.parametrize("other", [0, FORMAT + 1], ids=["an earlier version", "a later version"])
+@pytest.mark.parametrize("name", [b'["agent","ana"]', b'["partition"]', b"[" * 4000])
+def test_what_is_nested_without_end_is_left_out(name: bytes, caplog: pytest.LogCaptureFixture):
+    """On every Python: some give up at once, others when the stack is full."""
+    value = b'{"x":' + b"[" * 4000 + b"]" * 4000 + b"}"
+    feed = feed_of(Message(0, value, name=name), *counted(0, 5))
+    assert (shown(feed), unread(caplog)) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    "other", [0, FORMAT + 1, "2.0"], ids=["an earlier version", "a later version", "a version with other numbers"]
+)
 def test_figures_of_another_version_are_said_and_not_shown_until_they_are_rebuilt(
-    caplog: pytest.LogCaptureFixture, other: int
+    caplog: pytest.LogCaptureFixture, other: Any
 ):
     """Nothing of any partition, and no more word of it however much comes; a rebuild by that version changes nothing."""
     feed = feed_of(*counted(1, 7))

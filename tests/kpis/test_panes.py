@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.panes import Credit, Credits, PaneCredits
 from streams.engine.measures import unpack
 from streams.engine.policy import SECOND, SLIDING, Policy
 from streams.engine.slices import Slice
@@ -101,3 +102,15 @@ def test_a_queue_without_a_pane_of_its_own_has_none() -> None:
     store.load(0, msgspec.json.encode(("panes", QUARTER, 0, "call", "sales", 0)), record)
     assert not list(store.sums(QUARTER, 0, None))
     assert [of.value for of, _ in store.sums(QUARTER, 0, "language")] == [name]
+
+
+@pytest.mark.parametrize("slices", [[0, 1], [-1]])
+def test_credits_of_slices_that_are_not_named_are_refused(slices: list[int]) -> None:
+    """Whole: what it credits to others is not added either."""
+    store, key = PaneStore(), b'["credits",0]'
+    record = Credits(
+        0, [], [("call", "sales", None, None)], [PaneCredits(900, 0, [Credit(slices, {"entered": 1}, {})])]
+    )
+    with pytest.raises(ValueError, match="of slices that it does not name"):
+        store.credit(0, key, msgspec.json.encode(record))
+    assert store.starts(900, 0, 900) == []

@@ -62,7 +62,7 @@ def test_rebuild_says_of_which_days_figures_will_be_lost(
 ):
     """None while every event is there; then those of which no event is kept. Interrupted when all is counted, it has changed nothing.
 
-    Of another version's it cannot say which. A worker leaves such state alone and names the command, which does not mind what it replaces.
+    Of another version's, and of what cannot be read, it cannot say which. A worker leaves such state alone and names the command, which does not mind what it replaces.
     """
     records.send(kafka, topics.events, calls(100))
     with monkeypatch.context() as broken:
@@ -87,6 +87,10 @@ def test_rebuild_says_of_which_days_figures_will_be_lost(
         assert "run `centralita rebuild`" in worker.tail()
     assert "of which days cannot be said: they are of another version (format 0" in rebuilt(kafka, topics).output
     assert "lost" not in centralita(kafka, topics, "rebuild").output
+    records.send_to(kafka, topics.kpis, [(0, b'["credits",0]', b"{")])
+    assert (
+        "of which days cannot be said: a record of them in partition 0 cannot be read" in rebuilt(kafka, topics).output
+    )
 
 
 def write_as_another_version(kafka: str, topics: TopicSet) -> None:
@@ -107,6 +111,26 @@ def rebuilt(kafka: str, topics: TopicSet) -> Result:
     result = centralita(kafka, topics, "rebuild", "--yes", "--processes", "1")
     assert result.exit_code == 0, result.output
     return result
+
+
+def test_who_cannot_tell_that_all_is_seen_has_switched_all_the_same(
+    kafka: str, topics: TopicSet, monkeypatch: pytest.MonkeyPatch
+):
+    """A broker that commits and then does not answer."""
+    records.send(kafka, topics.events, calls(100))
+    ends = [None, FencedError("no answer")]
+
+    def end(settings: Settings) -> None:
+        end_rebuild(settings)
+        if (error := ends.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr("streams.worker.switch.end_rebuild", end)
+    result = rebuilt(kafka, topics)
+    assert "State and figures are new. Start the workers." in result.output
+    assert "does not answer whether every reader sees them yet" in result.stderr
+    wait_until(lambda: published(kafka, topics) != {}, 10, "not seen")
+    assert_exact(kafka, topics)
 
 
 def test_boards_show_the_old_figures_until_the_new_ones_are_complete(kafka: str, topics: TopicSet, tmp_path: Path):
