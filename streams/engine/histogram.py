@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import accumulate
-from math import ceil, floor, frexp, ldexp
+from math import ceil, frexp, ldexp
 
 STEPS = 128
 COARSE = 16
@@ -61,7 +61,7 @@ def middle(index: int) -> float:
 
 
 class Ranks:
-    """The counts of a histogram in the order of its buckets, to find any number of quantiles."""
+    """The counts of a histogram in the order of its buckets, to find any number of percentiles."""
 
     __slots__ = ("_indices", "_passed")
 
@@ -72,13 +72,16 @@ class Ranks:
     def __len__(self) -> int:
         return self._passed[-1] if self._passed else 0
 
-    def quantile(self, q: float) -> float | None:
-        """Return the ``q``-quantile in seconds (the value of rank floor(q (n - 1))), or None when there is none.
+    def percentile(self, percent: int) -> float | None:
+        """Return the shortest duration in seconds that so many percent do not exceed, or None when there is none.
 
-        >>> Ranks({bucket(1_000_000): 1, bucket(3_000_000): 1}).quantile(0.5) == middle(bucket(1_000_000))
-        True
+        It is the nearest rank, ceil(percent n / 100) (Hyndman and Fan 1996, definition 1): nothing between two durations, so of few the longest.
+
+        >>> of_three = Ranks({bucket(seconds * 1_000_000): 1 for seconds in (5, 10, 40)})
+        >>> [round(of_three.percentile(percent)) for percent in (50, 66, 67, 95)]
+        [10, 10, 40, 40]
         """
-        return self.at(floor(q * (len(self) - 1))) if self._passed else None
+        return self.at(max(0, -(percent * len(self) // -100) - 1)) if self._passed else None
 
     def at(self, rank: int) -> float:
         """Return the value in seconds that so many are before, 0 to all but one."""

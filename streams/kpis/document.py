@@ -156,7 +156,7 @@ def proof(kpi: Kpi) -> str:
 def _top(kpi: Kpi) -> str:
     if kpi.histograms:
         names = " + ".join(f"`{name}`" for name in kpi.histograms)
-        return f"percentile {round(100 * (kpi.quantile or 0))} of histogram {names}"
+        return f"percentile {kpi.percent} of histogram {names}"
     if kpi.amount is not None:
         return f"`{kpi.amount}` of each currency"
     return _terms(kpi.numerator) or ("the queue's formula" if kpi.id == "service_level" else "of the moment")

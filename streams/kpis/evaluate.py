@@ -125,7 +125,7 @@ def _scaled(amount: int, scale: int) -> float:
 
 
 def _percentile(kpi: Kpi, ranks: Ranks, status: str) -> Figure:
-    return Figure(ranks.quantile(kpi.quantile or 0.0), None, len(ranks), kpi.unit, status)
+    return Figure(ranks.percentile(kpi.percent or 0), None, len(ranks), kpi.unit, status)
 
 
 def _service_level(

@@ -342,8 +342,8 @@ def _interval(kpi: Kpi, now: _Sample, before: _Sample) -> noise.Interval | None:
 
 def _of_means(kpi: Kpi, now: _Sample, before: _Sample) -> noise.Interval | None:
     """Return the interval of the difference of two means or percentiles, or of two shares of agents' time."""
-    if kpi.quantile is not None:
-        return noise.of_quantiles(kpi.quantile, now.counts(kpi.histograms), before.counts(kpi.histograms))
+    if kpi.percent is not None:
+        return noise.of_percentiles(kpi.percent, now.counts(kpi.histograms), before.counts(kpi.histograms))
     summed = tuple(name.removesuffix("_us") for name in kpi.numerator)
     if set(summed) <= set(HISTOGRAMS):
         return noise.of_means(now.counts(summed), before.counts(summed))

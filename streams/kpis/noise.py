@@ -121,9 +121,9 @@ def of_rates(now: Pair, before: Pair) -> Interval:
     return _of_both(*first, *second)
 
 
-def of_quantiles(q: float, now: Mapping[int, int], before: Mapping[int, int]) -> Interval | None:
-    """Return the interval of a difference of two ``q``-quantiles, from the ranks that bound each (David and Nagaraja 2003, 7.1)."""
-    return _difference(_quantile(now, q), _quantile(before, q))
+def of_percentiles(percent: int, now: Mapping[int, int], before: Mapping[int, int]) -> Interval | None:
+    """Return the interval of a difference of two percentiles, from the ranks that bound each (David and Nagaraja 2003, 7.1)."""
+    return _difference(_percentile(now, percent), _percentile(before, percent))
 
 
 def _quotient(pairs: Iterable[Pair]) -> Estimate | None:
@@ -213,12 +213,11 @@ def _mean(counts: Mapping[int, int]) -> tuple[float, float] | None:
     return mean, spread / (size - 1) / size
 
 
-def _quantile(counts: Mapping[int, int], q: float) -> Estimate | None:
-    ranks = Ranks(counts)
-    size = len(ranks)
-    if size < 2:
+def _percentile(counts: Mapping[int, int], percent: int) -> Estimate | None:
+    ranks, q = Ranks(counts), percent / 100
+    size, found = len(ranks), ranks.percentile(percent)
+    if size < 2 or found is None:
         return None
     half = Z * sqrt(size * q * (1 - q))
-    last = size - 1
-    low, high = (ranks.at(min(last, max(0, floor(size * q + side)))) for side in (-half, half))
-    return ranks.at(floor(q * last)), Interval(low, high)
+    low, high = (ranks.at(min(size - 1, max(0, floor(size * q + side)))) for side in (-half, half))
+    return found, Interval(low, high)

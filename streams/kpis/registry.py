@@ -33,7 +33,7 @@ MICRO = 1_000_000
 
 
 class Kpi(Struct, frozen=True, kw_only=True):
-    """One KPI. ``scale`` divides the numerator (microseconds to seconds); ``quantile`` is taken of the sum of ``histograms``."""
+    """One KPI. ``scale`` divides the numerator (microseconds to seconds); ``percent`` of its durations, the sum of ``histograms``."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class Kpi(Struct, frozen=True, kw_only=True):
     share: bool = False
     """True when the denominator is that of the total: a row's share of all."""
     histograms: tuple[str, ...] = ()
-    quantile: float | None = None
+    percent: int | None = None
     breakdowns: tuple[str, ...] = _NOT_AGENT
     exclusions: str = ""
     exclusions_es: str = ""
@@ -86,7 +86,7 @@ def _percentiles(
             unit="s",
             crediting="EVENT",
             histograms=histograms,
-            quantile=percent / 100,
+            percent=percent,
             better="lower",
             **more,
         )

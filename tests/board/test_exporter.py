@@ -304,7 +304,7 @@ def test_the_series_of_all_places_make_up_the_total():
             names = {"value": metrics.name_of(kpi.id, kpi.unit)}
         elif kpi.amount:
             del names["numerator"]  # the amount has a name of its own
-        if kpi.quantile is None and kpi.crediting != "CLIP":
+        if kpi.percent is None and kpi.crediting != "CLIP":
             for part, name in names.items():
                 assert sum(samples(found, name, window="30m")) == pytest.approx(getattr(figure, part)), name
     assert samples(found, "contact_center_cost_amount", window="30m", queue="", channel="social") == [7]

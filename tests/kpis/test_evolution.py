@@ -164,7 +164,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
             for _ in range(80):
                 index = bucket(round(chance.expovariate(1 / mean)))
                 counts[index] = counts.get(index, 0) + 1
-        interval = noise.of_quantiles(0.5, *waits)
+        interval = noise.of_percentiles(50, *waits)
         assert interval is not None
         medians += interval.low <= 0.6931471805599453 * -10 <= interval.high
         talks = [[spent(chance, mean) for _ in range(30)] for mean in (180, 200)]

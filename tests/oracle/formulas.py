@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
-from math import floor
 
 from streams.engine.policy import Policy
 from tests.oracle.figures import Count, Oracle
@@ -158,14 +157,17 @@ def tally(counts: Iterable[Count]) -> Counter[str]:
 
 
 def percentiles(oracle: Oracle, start: int, end: int, place: Place, *names: str) -> dict[str, Fraction | None]:
-    """Return the exact percentiles, in seconds, of lists of a queue's durations: the value of rank floor(q (n - 1))."""
+    """Return the exact percentiles, in seconds, of lists of a queue's durations: the shortest that a share of all do not exceed."""
     waits = sorted(
         count.value
         for count in of_row(oracle, place)
         if count.listed and count.measure in names and start <= count.time < end
     )
     return {
-        key: Fraction(waits[floor(q * (len(waits) - 1))], SECOND) if waits else None for key, q in PERCENTILES.items()
+        key: next(
+            (Fraction(wait, SECOND) for number, wait in enumerate(waits, 1) if Fraction(number, len(waits)) >= q), None
+        )
+        for key, q in PERCENTILES.items()
     }
 
 
