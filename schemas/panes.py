@@ -103,7 +103,8 @@ class PartitionStatus(Struct, frozen=True):
     """How far a partition is: next offset, transactions so far, largest event time, and what became of the records.
 
     ``counted + duplicate + sum(refused.values())`` is the number of records read. Intervals that end by ``graduated`` (microseconds)
-    are in their days. ``format`` is the `FORMAT` in which all of the partition's records are written.
+    are in their days. ``format`` is the `FORMAT` in which all of the partition's records are written, ``definitions`` a fingerprint of those
+    under which they were counted (empty: not said).
     """
 
     offset: int
@@ -114,6 +115,7 @@ class PartitionStatus(Struct, frozen=True):
     refused: dict[str, int]
     graduated: int = 0
     format: int = 0
+    definitions: str = ""
 
 
 FORMAT: Final = 1

@@ -83,9 +83,10 @@ class Exporter(Collector):
     def _own(self) -> Iterator[Metric]:
         condition = self._view.feed.condition()
         yield _one(metrics.UP, "1 when the figures are complete", float(self._view.feed.ready))
-        yield _one(metrics.LIVE, "1 when the figures are complete and current", float(condition.state == "live"))
+        is_current = condition.state in {"live", "other_definitions"}  # what is counted otherwise alarms all the same
+        yield _one(metrics.LIVE, "1 when the figures are complete and current", float(is_current))
         yield _one(metrics.CLIENTS, "Wallboards connected to the stream", self._clients())
-        if condition.state in {"live", "behind"}:
+        if is_current or condition.state == "behind":
             yield _one(metrics.UNPROCESSED, "Events that no worker has counted yet", condition.behind)
 
     def _counters(self) -> Iterator[Metric]:

@@ -9,6 +9,8 @@ when the topic was made anew, the figures are read anew. Of figures in another f
                      |     disconnected             no answer of a broker for 3 s
                      v
                other_version                        the figures are of another version, which this one would misread
+
+Instead of live it is other_definitions while the settings say that something else is counted than what a worker has counted.
 """
 
 from __future__ import annotations
@@ -58,6 +60,11 @@ _again = Fact(logging.WARNING, "Reading the figures failed and starts again.", l
 OTHER_VERSION: Final = "The figures are of another version and are not shown"
 ONE_VERSION: Final = "run board and workers of one version, and `centralita rebuild` if a worker asks for it"
 _other_version = Fact(logging.ERROR, f"{OTHER_VERSION}: {ONE_VERSION}.", logger=_log)
+_other_definitions = Fact(
+    logging.ERROR,
+    "The figures are counted under other definitions than this board's settings: give board and workers the same, and restart the board.",
+    logger=_log,
+)
 _unread = Fact(logging.ERROR, "A record of the figures cannot be read and is left out.", logger=_log)
 
 
@@ -71,6 +78,9 @@ class Loads(Protocol):
 
     def partitions(self) -> dict[int, PartitionStatus]:
         """Return how far the worker is, by partition."""
+
+    def under_other_definitions(self) -> bool:
+        """Tell whether the worker counts under other definitions than those that are shown."""
 
 
 F = TypeVar("F", bound=Loads)
@@ -229,7 +239,8 @@ class Feed(Generic[F]):
         elif not self.complete:
             state = "loading"
         else:
-            state = "behind" if self._progress.stalled(now) else "live"
+            stalled = self._progress.stalled(now)
+            state = "behind" if stalled else "other_definitions" if self.figures.under_other_definitions() else "live"
         return Condition(state, self.loaded, behind)
 
     # Reading
@@ -342,7 +353,7 @@ class Feed(Generic[F]):
     def _probe(self) -> None:
         asks = confluent(self._kafka, client_id=_CLIENT, group_id=_CLIENT, isolation_level="read_committed")
         consumer = Consumer(asks)
-        was_lost = False
+        was_lost = were_others = False
         while not self._stop.wait(_PROBE_EVERY if self._answered is not None else 0.2):
             try:
                 ends = _ends(consumer, self._topic("events"))
@@ -362,6 +373,10 @@ class Feed(Generic[F]):
             if lost != was_lost:
                 (_lost if lost else _back)()
                 was_lost = lost
+            others = self.complete and self.figures.under_other_definitions()
+            if others and not were_others:
+                _other_definitions()
+            were_others = others
 
     def _topic(self, name: str) -> str:
         return f"{self._kafka.prefix}.{name}"

@@ -80,6 +80,7 @@ class Partition:
     ) -> None:
         self.number = number
         self.policy = policy
+        self._definitions = fingerprint(policy)
         self.offset = 0
         self.sequence = 0
         self.watermark = 0
@@ -177,7 +178,7 @@ class Partition:
         agents_state, agents_now = self._agents.flush(self.watermark, self.policy.lateness)
         state += agents_state
         kpis = self._panes.flush(self.watermark, self.now)
-        marker = Marker(STATE_FORMAT, fingerprint(self.policy), self.status(), self._panes.progress())
+        marker = Marker(STATE_FORMAT, self._definitions, self.status(), self._panes.progress())
         state.append((MARKER, marker.encode()))
         kpis += agents_now
         kpis += self._contributions.waiting.flush()
@@ -191,8 +192,8 @@ class Partition:
         refused = {str(reason): count for reason, count in self.refused.items()}
         graduated = self._panes.graduated
         return PartitionStatus(
-            self.offset, self.sequence, self.watermark, self.counted, self.duplicate, refused, graduated, FORMAT
-        )
+            self.offset, self.sequence, self.watermark, self.counted, self.duplicate, refused, graduated, FORMAT, self._definitions
+        )  # fmt: skip
 
     # Restoring
 
@@ -273,7 +274,7 @@ class Partition:
                 raise StateCorruptError(message)
             return
         marker = Marker.decode(record)
-        if marker.fingerprint != fingerprint(self.policy):
+        if marker.fingerprint != self._definitions:
             message = "the state was kept under other definitions"
             raise PolicyChangedError(message)
         status = marker.status

@@ -14,6 +14,7 @@ from schemas.fields import rfc3339
 from schemas.panes import CREDITS, PANES, Counters, PartitionStatus, Waiting, decode_key, decode_value
 from schemas.rows import Figure, Row
 from streams.engine.facts import PRESENT
+from streams.engine.marker import fingerprint
 from streams.engine.policy import HOUR, INTERVAL, SECOND, SLIDING, Policy
 from streams.engine.slices import Slice
 from streams.errors import InputError
@@ -40,6 +41,7 @@ class Figures:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self._definitions = fingerprint(policy)
         self._panes = PaneStore()
         self._waiting: dict[tuple[str, str], dict[int, Waiting]] = {}
         self._agents = PublishedAgents()
@@ -91,6 +93,10 @@ class Figures:
     def partitions(self) -> dict[int, PartitionStatus]:
         """Return how far each partition is."""
         return dict(self._partitions)
+
+    def under_other_definitions(self) -> bool:
+        """Tell whether a worker counted them under other definitions than these figures are read by."""
+        return any(status.definitions not in {"", self._definitions} for status in self.partitions().values())
 
     def counters(self) -> dict[Place, dict[str, int]]:
         """Return the events counted so far by channel and queue, then by type. They never fall."""

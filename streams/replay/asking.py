@@ -22,6 +22,7 @@ from streams.kpis.figures import Query
 from streams.kpis.registry import BY
 from streams.kpis.times import TimeError, moment
 from streams.kpis.windows import EVERY
+from streams.replay import definitions
 from streams.replay.counted import Counted
 from streams.replay.files import count_files
 from streams.replay.progress import shown
@@ -237,6 +238,8 @@ def _of_topic(
             found = [(number, begin, last[number]) for number, begin, _ in found if number in last]
         work.keep(Plan(now_us=now_us, end_us=end_us, spans=found))
     assert work.plan is not None
+    if definitions.differ(settings):
+        click.echo(definitions.OTHERWISE, err=True)
     with shown(sum(end - begin for _, begin, end in work.plan.spans)) as bar:
         return count_range(asked, settings.policy, wanted.by, wanted.processes, work, bar)
 

@@ -32,6 +32,9 @@ class Seen:
     def partitions(self) -> dict[int, PartitionStatus]:
         return {}
 
+    def under_other_definitions(self) -> bool:
+        return False
+
 
 class Committing(Producer):
     """A producer of which a commit is seen in every partition when it returns; a broker answers before."""

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from schemas.panes import FORMAT, PartitionStatus
+from schemas.panes import FORMAT, PARTITION, PartitionStatus
 from streams.board.feed import Feed
-from streams.engine.policy import Policy
+from streams.engine.marker import fingerprint
+from streams.engine.policy import SECOND, Policy, QueuePolicy
 from streams.kpis.figures import Figures
 from streams.settings import KafkaSettings
 
@@ -163,3 +164,18 @@ def test_figures_of_another_version_are_said_and_not_shown_until_they_are_rebuil
     assert len(caplog.records) == 2
     feed.load([rebuilt(0, "b", [0, 1]), *counted(0, 50), rebuilt(1, "b", [0, 1]), *counted(1, 70)])
     assert (feed.condition().state, feed.ready, shown(feed)) == ("live", True, 120)
+
+
+def test_figures_under_other_definitions_are_shown_and_said_to_be_so():
+    """Of a worker with another threshold; not of one that counts the same and aims at something else, nor of one that does not say."""
+    feed = feed_of(*counted(1, 7))
+    feed._answered, feed.complete = feed._clock(), True
+    assert feed.condition().state == "live"
+    for policy, state in (
+        (Policy(), "live"),
+        (Policy(defaults=QueuePolicy(threshold=60 * SECOND)), "other_definitions"),
+        (Policy(defaults=QueuePolicy(target=0.5)), "live"),
+    ):
+        status = PartitionStatus(5, 1, 1, 5, 0, {}, format=FORMAT, definitions=fingerprint(policy))
+        feed.load([Message(0, msgspec.json.encode(status), name=PARTITION)])
+        assert (feed.condition().state, feed.ready) == (state, True)

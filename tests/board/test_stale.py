@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
+from msgspec import structs
 from playwright.async_api import Page, async_playwright
 
+from schemas.panes import PARTITION
 from streams.board.feed import LOST_AFTER
 from streams.board.messages import Snapshot
 from streams.board.view import View
+from streams.engine.marker import fingerprint
+from streams.engine.policy import MINUTE, Policy, QueuePolicy
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 
@@ -56,6 +61,18 @@ async def test_a_board_whose_figures_are_of_another_version_says_so(page: Page, 
     view.feed._shown.other_version = True
     view.feed.changed()
     await _shows(page, "other_version", "The figures are of another version.")
+
+
+async def test_a_board_with_other_settings_than_the_workers_says_so_and_recovers(page: Page, view: View) -> None:
+    """The state `other_definitions`: a worker has counted under another T than this board shows."""
+    ours, other = view.feed.figures.partitions()[1], Policy(defaults=QueuePolicy(threshold=MINUTE))
+    load = view.feed.figures.load
+    load(1, PARTITION, msgspec.json.encode(structs.replace(ours, definitions=fingerprint(other))))
+    view.feed.changed()
+    await _shows(page, "other_definitions", "The figures were counted under other settings.")
+    load(1, PARTITION, msgspec.json.encode(ours))
+    view.feed.changed()
+    await page.wait_for_selector('body[data-feed="live"] .tile[data-level]')
 
 
 async def test_a_board_that_cannot_read_kafka_says_so_and_recovers(

@@ -23,7 +23,7 @@ from tests.oracle.make import event, state
 
 SOON = replace(POLICY, lateness=5 * HOUR)
 """So that contacts have pages of facts, and a past without."""
-RECORDS = "d1fd43c5a8dc31c2"
+RECORDS = "a45363c28da5b004"
 """A digest of the state that some events make, and of the shape of their figures."""
 
 
@@ -57,7 +57,10 @@ def paths(value: Any, at: str) -> Iterator[str]:
 
 
 def test_what_is_written_changes_with_its_version_only() -> None:
-    """Who changes it raises `STATE_FORMAT` for the state, `FORMAT` for figures, or `_CREDITS` where it is what is counted, and then this."""
+    """Who changes it raises `STATE_FORMAT` for the state, `FORMAT` for figures, or `_CREDITS` where it is what is counted, and then this.
+
+    But not where another version reads it right: a field that it does not know is nothing to it.
+    """
     store = kept()
     assert {key[:1] for key in store.state} == {b"a", BLOCK, CONTACT, PAGE, MARKER[:1]}
     shape = {

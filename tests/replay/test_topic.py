@@ -19,6 +19,8 @@ from streams.cli import group
 from streams.engine.policy import DAY, HOUR
 from streams.errors import BrokerError, InputError, OutputError, TopicError
 from tests.harness import records
+from tests.harness.exactness import wait_until_caught_up
+from tests.harness.workers import WorkerProcess
 from tests.replay import expected
 
 pytestmark = pytest.mark.kafka
@@ -78,6 +80,20 @@ def test_what_was_not_committed_is_not_read(kafka, topics, report) -> None:
     found = rows(report(*WHOLE, "--by", "queue"))
     assert "none" not in {row.queue for row in found}
     assert found == expected.rows(expected.figures(EVENTS), "all", "queue")
+
+
+def test_other_definitions_than_the_workers_are_said(kafka, topics, report, monkeypatch, tmp_path) -> None:
+    """Boards show other figures then; what is only aimed at differs in no figure."""
+    records.send(kafka, topics.events, EVENTS)
+    with WorkerProcess(kafka, topics.prefix, tmp_path) as worker:
+        worker.ready()
+        wait_until_caught_up(kafka, topics)
+        assert worker.terminate() == 0, worker.tail()
+    assert "other definitions" not in report(*WHOLE).stderr
+    monkeypatch.setenv("CENTRALITA_DEFAULTS_SERVICE_LEVEL_TARGET", "0.5")
+    assert "other definitions" not in report(*WHOLE).stderr
+    monkeypatch.setenv("CENTRALITA_DEFAULTS_SERVICE_LEVEL_THRESHOLD", "60")
+    assert "Workers count under other definitions" in report(*WHOLE).stderr
 
 
 def test_reading_stops_when_nothing_can_matter_any_more(kafka, topics, report) -> None:
