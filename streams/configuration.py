@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -216,5 +216,17 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         return msgspec.convert(value, kind, strict=not isinstance(value, str))
     except msgspec.ValidationError as error:
         shown = "a value that is not shown" if "secret" in where or "password" in where else repr(value)
-        message = f"{where}: seen {shown}, wanted: {error}"
+        message = f"{where}: seen {shown}, {_expected(kind, str(error))}"
         raise ConfigurationError(message) from None
+
+
+def _expected(kind: Any, said: str) -> str:
+    """Return what was expected of a value, from what msgspec says.
+
+    >>> _expected(Literal["es", "en"], "Invalid enum value 'fr'"), _expected(int, "Expected `int`, got `str`")
+    ('expected es or en', 'expected `int`, got `str`')
+    """
+    if get_origin(kind) is Literal:
+        *others, last = map(str, get_args(kind))
+        return f"expected {', '.join(others)} or {last}"
+    return said[:1].lower() + said[1:]

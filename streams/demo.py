@@ -127,10 +127,18 @@ class Demo:
                 self._start(status)
                 self._until_figures_move(status)
                 self._console.print(f"Wallboard: [bold]{self.url}[/bold]   (Ctrl-C ends the demo)", highlight=False)
+                self._console.print(f"For commands beside it: export {self._beside()}", highlight=False, soft_wrap=True)
                 self._open(browser=browser)
                 self._watch(status)
         finally:
             self._stop()
+
+    def _beside(self) -> str:
+        """Return the variables with which other commands see what the demo's parts do."""
+        given = [
+            f"{name}={value}" for name, value in self._usual.items() if name in _TICKETS and name not in os.environ
+        ]
+        return " ".join([f"CENTRALITA_KAFKA={self._kafka.bootstrap}", *given])
 
     # --- start
 

@@ -10,11 +10,13 @@ is not there, SASL without a name) raises ConfigurationError with the setting's 
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from typing import Any, Final
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
@@ -33,7 +35,9 @@ _ELECTING: Final = frozenset(
 _NOT_LET_IN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - their public names
 _REFUSAL_SECONDS: Final = 3.0
 _AGAIN: Final = 0.1
+_MOMENT: Final = 2.0
 """Seconds."""
+_log: Final = logging.getLogger(__name__)
 
 
 def confluent(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
@@ -74,6 +78,18 @@ def ends(consumer: Consumer, places: Iterable[TopicPartition], timeout: float) -
         if wrong[0].code() not in _ELECTING or time.monotonic() > deadline:
             raise KafkaException(wrong[0])
         time.sleep(_AGAIN)
+
+
+@contextmanager
+def patience(kafka: KafkaSettings) -> Iterator[None]:
+    """Say for whom we wait when what is done takes more than a moment."""
+    timer = Timer(_MOMENT, _log.warning, (f"Waiting for Kafka at {kafka.bootstrap}.",))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def unreachable(kafka: KafkaSettings, said: str) -> BrokerError:

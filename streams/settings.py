@@ -18,7 +18,8 @@ Interval = Annotated[float, Meta(ge=0.01, le=1e9)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Bound = Annotated[float, Meta(ge=-1e9, le=1e9)]
-Port = Annotated[int, Meta(ge=0, le=65535)]
+_MOST_PORT = 65535
+Port = Annotated[int, Meta(ge=0, le=_MOST_PORT)]
 Zone = Annotated[str, Meta(min_length=1, max_length=64)]
 FROM_TARGET = "service_level"
 """The KPI whose bounds are differences to the queue's target."""
@@ -214,6 +215,7 @@ def check(settings: Settings) -> None:
         except ValueError as error:
             message = f"{key}.business_hours, holidays: {error}"
             raise ConfigurationError(message) from None
+    _check_bootstrap(settings.kafka.bootstrap)
     _check_retention(settings)
     worker = settings.worker
     if not worker.commit_interval < worker.transaction_timeout < worker.session_timeout <= worker.progress_timeout:
@@ -223,6 +225,14 @@ def check(settings: Settings) -> None:
             "expected each smaller than the next"
         )
         raise ConfigurationError(message)
+
+
+def _check_bootstrap(bootstrap: str) -> None:
+    for place in bootstrap.split(","):
+        host, _, port = place.strip().rpartition(":")
+        if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _MOST_PORT:
+            message = f"kafka.bootstrap (CENTRALITA_KAFKA): seen {place.strip()!r}, expected addresses such as kafka-1:9092, separated by commas"
+            raise ConfigurationError(message)
 
 
 def _check_retention(settings: Settings) -> None:

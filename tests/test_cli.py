@@ -1,11 +1,13 @@
 import logging
+import time
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from streams import cli
+from streams import cli, kafka
 from streams.errors import BrokerError, CentralitaError, FencedError
+from streams.settings import KafkaSettings
 
 
 def test_help_lists_every_command_without_importing_one(monkeypatch):
@@ -64,12 +66,30 @@ def test_every_command_says_the_same_of_a_kafka_that_is_not_there(words, monkeyp
     assert "Kafka" in str(ended.exception)
 
 
+def test_who_waits_for_kafka_is_told_for_whom(caplog, monkeypatch):
+    """After a moment, and not before the first answer may have come."""
+    monkeypatch.setattr("streams.kafka._MOMENT", 0.05)
+    with kafka.patience(KafkaSettings(bootstrap="nowhere:9092")):
+        time.sleep(0.5)
+    assert [record.message for record in caplog.records] == ["Waiting for Kafka at nowhere:9092."]
+    with kafka.patience(KafkaSettings()):
+        pass
+    time.sleep(0.2)
+    assert len(caplog.records) == 1
+
+
 def test_an_unknown_command_is_refused(monkeypatch, capsys):
     """As click does: exit code 2 and the name."""
     monkeypatch.setattr("sys.argv", ["centralita", "nothing"])
     with pytest.raises(SystemExit, match="2"):
         cli.main()
     assert "nothing" in capsys.readouterr().err
+
+
+def test_of_a_mistyped_command_the_nearest_is_named():
+    """As of variables and settings."""
+    told = CliRunner().invoke(cli.group, ["reprot"])
+    assert (told.exit_code, "No such command 'reprot'. Did you mean report?" in told.stderr) == (2, True)
 
 
 def test_logging_is_left_alone_by_help():

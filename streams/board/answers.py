@@ -11,7 +11,7 @@ from streams.board.feed import Feed, Place
 from streams.board.parameters import EVERY, Asked, BadRequestError, too_many_rows, too_many_sums
 from streams.errors import InputError
 from streams.kpis import zones
-from streams.kpis.figures import Figures, Query
+from streams.kpis.figures import Figures, Query, is_known
 from streams.kpis.waiting import Growth
 from streams.kpis.windows import split, zone_of
 
@@ -64,17 +64,6 @@ def rows(feed: Feed[Figures], asked: Asked, *, live: bool, gone: Callable[[], bo
     too_many_rows(asked, sum(map(len, found)))
     in_turn = [row for some in reversed(found) for row in some]
     return in_turn if len(spans) == 1 else zones.in_order(in_turn, query.every)
-
-
-def is_known(places: Iterable[tuple[str, str]], channel: str | None, queue: str | None) -> bool:
-    """Tell whether there is a queue of these names; None is any, of none at all too.
-
-    >>> is_known([("call", "sales")], "call", None), is_known([("call", "sales")], "chat", "sales"), is_known([], None, None)
-    (True, False, True)
-    """
-    return (channel, queue) == (None, None) or any(
-        channel in {None, of} and queue in {None, name} for of, name in places
-    )
 
 
 def _bound(asked: Asked, places: int) -> None:

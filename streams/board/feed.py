@@ -53,6 +53,7 @@ _PROBE_TIMEOUT: Final = 2.0
 _CLIENT: Final = "centralita-board"
 
 _log = logging.getLogger("streams.board")
+_begun = Fact(logging.INFO, "The figures are being read.", logger=_log)
 _loaded = Fact(logging.INFO, "The figures are complete.", logger=_log)
 _lost = Fact(logging.WARNING, "Kafka does not answer; the figures stand still.", logger=_log)
 _back = Fact(logging.INFO, "Kafka answers again.", logger=_log)
@@ -215,6 +216,7 @@ class Feed(Generic[F]):
 
     def start(self) -> None:
         """Begin to read, in threads of its own."""
+        _begun(kafka=self._kafka.bootstrap, topic=self._topic("kpis"))
         for work in (self._read, self._probe):
             thread = threading.Thread(target=work, name=f"board{work.__name__}", daemon=True)
             thread.start()
@@ -250,12 +252,15 @@ class Feed(Generic[F]):
             try:
                 self._follow()
             except TopicAnewError as anew:
-                _again(error=str(anew))
+                self._say_again(str(anew))
             except KafkaException as error:
-                _again(error=str(error.args[0]))
+                self._say_again(error.args[0].str())
             except Exception as error:  # noqa: BLE001 - figures that nobody reads would stand still without a word
-                _again(error=repr(error))
+                self._say_again(repr(error))
             self._stop.wait(1)
+
+    def _say_again(self, error: str) -> None:
+        _again(kafka=self._kafka.bootstrap, topic=self._topic("kpis"), error=error)
 
     def _follow(self) -> None:
         consumer = Consumer(
@@ -399,7 +404,7 @@ def _before(ends: Ends, held: dict[int, list[Any]]) -> list[Any]:
 
 
 def _partitions(consumer: Any, topic: str) -> list[int]:
-    found = consumer.list_topics(topic, timeout=10).topics[topic]
+    found = consumer.list_topics(topic, timeout=5).topics[topic]
     if found.error is not None:
         raise KafkaException(found.error)
     return sorted(found.partitions)

@@ -14,7 +14,6 @@ from msgspec import structs
 
 from schemas.rows import Row
 from streams.board import answers
-from streams.board.answers import is_known
 from streams.board.feed import Feed
 from streams.board.ledger import ledger
 from streams.board.levels import ACTION, ATTENTION, goals, levels, of_waiting
@@ -39,7 +38,7 @@ from streams.engine.facts import PRESENT
 from streams.engine.policy import SECOND, Policy
 from streams.kpis import zones
 from streams.kpis.evolution import evolution
-from streams.kpis.figures import Figures, Query, WaitingNow
+from streams.kpis.figures import Figures, Query, WaitingNow, is_known
 from streams.kpis.ranking import MINIMUM, WEIGHTS, ranking
 from streams.kpis.windows import window, zone_of
 from streams.settings import Alarms

@@ -5,6 +5,7 @@ It listens on 127.0.0.1 only and keeps its data between starts. Measured on 2 co
 """
 
 import atexit
+import fcntl
 import logging
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import IO, Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -20,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from streams import children
 from streams.broker import jars
 from streams.broker.server_properties import HOST, free_port, is_free, server_properties
-from streams.errors import BrokerError, ConfigurationError
+from streams.errors import BrokerError, ConfigurationError, OutputError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -47,6 +48,8 @@ class EmbeddedKafka:
         self._settings = settings
         self._heap_mb = heap_mb
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[bytes] | None = None
+        """Held while the folder is ours: another broker in it would end this one's."""
 
     @property
     def bootstrap(self) -> str:
@@ -64,19 +67,24 @@ class EmbeddedKafka:
         return self._process is not None and self._process.poll() is None
 
     def start(self, progress: jars.Progress = lambda done, total: None) -> Self:
-        """Start and wait until it answers; raise ConfigurationError when the port is taken.
+        """Start and wait until it answers; raise ConfigurationError when the port is taken, or the folder by another broker.
 
-        Raises BrokerError with the end of its log when it does not answer.
+        Raises OutputError when the folder cannot be written, BrokerError with the end of its log when it does not answer.
         """
         if not is_free(self.port):
             raise ConfigurationError(
                 f"port: seen {self.port}, which is in use at {HOST}: choose another, such as {free_port()}"
             )
-        class_path = jars.class_path(progress)
-        self._configure(class_path)
-        self._process = self._launch(class_path)
-        atexit.register(self.stop)
-        self._wait_until_it_answers()
+        self._take_folder()
+        try:
+            class_path = jars.class_path(progress)
+            self._configure(class_path)
+            self._process = self._launch(class_path)
+            atexit.register(self.stop)
+            self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
@@ -85,12 +93,14 @@ class EmbeddedKafka:
             self.resume()
             self._signal(signal.SIGTERM)
             self._wait_until_it_ended()
+        self._leave_folder()
         atexit.unregister(self.stop)
 
     def kill(self) -> None:
         """End it at once, as a crash of its machine would (SIGKILL)."""
         self._signal(signal.SIGKILL)
         self._wait_until_it_ended()
+        self._leave_folder()
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers (SIGSTOP)."""
@@ -114,9 +124,29 @@ class EmbeddedKafka:
     ) -> None:
         self.stop()
 
+    def _take_folder(self) -> None:
+        """Make the folder, and let no other broker have it before this one has stopped, or its process has ended."""
+        try:
+            self.data.mkdir(parents=True, exist_ok=True)
+            lock = (self.data / "lock").open("wb")
+        except OSError as error:
+            raise OutputError(f"{self.data}: cannot be written: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ConfigurationError(
+                f"data: seen {self.data}, in which another broker runs: choose another folder"
+            ) from None
+        self._lock = lock
+
+    def _leave_folder(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def _configure(self, class_path: str) -> None:
         """Write server.properties, and format the log folder on the first start only."""
-        self.data.mkdir(parents=True, exist_ok=True)
         text = server_properties(self.data, self.port, free_port(), self._settings)
         (self.data / "server.properties").write_text(text, encoding="utf-8")
         if not (self.data / "log" / "meta.properties").exists():

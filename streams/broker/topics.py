@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.errors import BrokerError, TopicError
-from streams.kafka import kafka_python, unreachable
+from streams.kafka import kafka_python, patience, unreachable
 from streams.settings import KafkaSettings
 
 if TYPE_CHECKING:  # a quarter of a second, in every command that only wants a topic's name
@@ -192,7 +192,8 @@ def admin_client(kafka: KafkaSettings | str, **options: Any) -> Iterator[KafkaAd
 
     kafka = KafkaSettings(bootstrap=kafka) if isinstance(kafka, str) else kafka
     try:
-        client = KafkaAdminClient(**{"bootstrap_timeout_ms": 10_000, **kafka_python(kafka), **options})
+        with patience(kafka):
+            client = KafkaAdminClient(**{"bootstrap_timeout_ms": 10_000, **kafka_python(kafka), **options})
     except KafkaError as error:
         raise unreachable(kafka, str(error)) from error
     try:

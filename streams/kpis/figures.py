@@ -347,3 +347,14 @@ def _is_sliding(begin: int, end: int) -> bool:
 
 def _by_name(item: tuple[Group, Parts]) -> tuple[str, ...]:
     return tuple(part or "" for part in item[0])
+
+
+def is_known(places: Iterable[tuple[str, str]], channel: str | None, queue: str | None) -> bool:
+    """Tell whether there is a queue of these names; None is any, of none at all too.
+
+    >>> is_known([("call", "sales")], "call", None), is_known([("call", "sales")], "chat", "sales"), is_known([], None, None)
+    (True, False, True)
+    """
+    return (channel, queue) == (None, None) or any(
+        channel in {None, of} and queue in {None, name} for of, name in places
+    )

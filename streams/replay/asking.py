@@ -18,7 +18,7 @@ from streams.broker.topics import TopicSet
 from streams.configuration import load as load_settings
 from streams.engine.policy import DAY, SECOND, Policy
 from streams.errors import InputError
-from streams.kpis.figures import Query
+from streams.kpis.figures import Query, is_known
 from streams.kpis.registry import BY
 from streams.kpis.times import TimeError, moment
 from streams.kpis.windows import EVERY
@@ -166,6 +166,13 @@ def range_of(counted: Counted, wanted: Wanted, zone: str) -> Query:
     end = end if end is not None else found[1] if found else 0
     if found is None or start >= found[1] or end <= found[0]:
         raise InputError("there are no events to report" + ("" if found is None else " between --from and --to"))
+    places = counted.figures.queues()
+    if not is_known(places, wanted.channel, wanted.queue):
+        seen = " and ".join(
+            f"--{name} {value}" for name, value in (("channel", wanted.channel), ("queue", wanted.queue)) if value
+        )
+        known = ", ".join(f"{channel} {queue}" for channel, queue in places[:_EXAMPLES])
+        click.echo(f"Of {seen} there is no event; there are {known}{', ...' * (len(places) > _EXAMPLES)}", err=True)
     return Query(start, end, wanted.every, wanted.by, wanted.channel, wanted.queue)
 
 

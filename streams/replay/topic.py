@@ -33,6 +33,7 @@ from schemas.fields import rfc3339
 from streams.engine.agents import LONGEST_STATE
 from streams.engine.policy import HOUR, INTERVAL, Policy
 from streams.errors import BrokerError, InputError, TopicError
+from streams.kafka import patience
 from streams.replay.counted import Counted, figures_of, gather
 from streams.replay.crew import Crew, child
 from streams.replay.files import Bar
@@ -82,7 +83,8 @@ def spans(asked: Asked, policy: Policy, tell: Callable[[str], None] = lambda _: 
     while True:
         consumer = connect(asked.kafka)
         try:
-            found, since_us = _offsets(consumer, asked, policy)
+            with patience(asked.kafka):
+                found, since_us = _offsets(consumer, asked, policy)
             break
         except KafkaException as error:
             if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:

@@ -16,6 +16,7 @@ from rich.status import Status
 
 from schemas.fields import rfc3339
 from streams.broker.topics import TopicSet
+from streams.cli import INTERRUPTED
 from streams.settings import Settings
 from streams.simulate.center import MONDAY_MORNING, NAMES, Center, demo_center, with_all_channels
 from streams.simulate.faults import Faults, Tally, broken
@@ -134,16 +135,20 @@ def run(options: Options, output: Output) -> None:
     stream = paced(stream_of(center, options, tally), pace, output.idle)
     console = Console(stderr=True)
     status = Status("simulating", console=console) if console.is_terminal and not options.quiet else None
+    interrupted = False
     try:
         with status or nullcontext():
             _send(stream, output, status, tally)
     except KeyboardInterrupt:
-        pass
+        interrupted = True
     except BrokenPipeError:  # the reader of a pipe has enough
         sys.stderr.close()
         return
     out = output.close()
-    console.print(f"{out:,} records sent: {_told(tally)}", highlight=False)
+    done = "sent" if options.output is None else "written"
+    console.print(f"{out:,} records {done}: {_told(tally)}", highlight=False)
+    if interrupted and options.output is not None:  # what is sent live has no other end
+        raise click.exceptions.Exit(INTERRUPTED)
 
 
 def plan(options: Options, now: int) -> tuple[Center, Pace]:

@@ -70,7 +70,10 @@ def is_regular(name: str) -> bool:
     if name == STDIN:
         return False
     try:
-        return stat.S_ISREG(Path(name).stat().st_mode)
+        mode = Path(name).stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{name}: is a folder, expected a file: name the files in it")
+        return stat.S_ISREG(mode)
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from None
 

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.errors import BrokerError, TopicError
 from streams.interrupts import HELD
-from streams.kafka import confluent, unreachable
+from streams.kafka import confluent, patience, unreachable
 from streams.settings import KafkaSettings
 
 REACH_SECONDS = 15.0
@@ -36,7 +36,8 @@ class Sender:
     def check(self) -> int:
         """Return the number of the topic's partitions; raise TopicError without the topic, BrokerError without Kafka."""
         try:
-            found = self._producer.list_topics(self.topic, timeout=REACH_SECONDS).topics[self.topic]
+            with patience(self._kafka):
+                found = self._producer.list_topics(self.topic, timeout=REACH_SECONDS).topics[self.topic]
         except KafkaException as error:
             raise unreachable(self._kafka, error.args[0].str()) from None
         if found.error is not None:

@@ -117,8 +117,11 @@ class Transfer:
             self._stop()
             raise click.exceptions.Exit(INTERRUPTED) from None
         except CentralitaError:
-            self._stop()
+            if self._next != _mark(0, from_line):
+                self._stop()
             raise
+        if self._next == _mark(0, from_line) and from_line > 1:
+            self._bar.tell(f"{self._files[0]} has no line {from_line}, nor a line after it")
         self._bar.sent(self._sender.delivered)
 
     def _send(self, line: Line) -> None:

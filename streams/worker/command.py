@@ -8,14 +8,13 @@ from collections.abc import Callable
 import click
 
 from streams import telemetry
+from streams.cli import log_level_option
 from streams.settings import Settings
 
 
 @click.command
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of /healthz, /readyz and /metrics.")
-@click.option(
-    "--log-level", default="INFO", show_default=True, envvar="CENTRALITA_LOG_LEVEL", help="Least level logged."
-)
+@log_level_option
 @click.pass_obj
 def command(load: Callable[[], Settings], port: int | None, log_level: str) -> None:
     """Process events into figures, exactly once, until stopped.

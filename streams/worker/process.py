@@ -13,11 +13,13 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Coroutine
 from typing import Any, NoReturn
 
 from aiokafka.errors import KafkaError
 
+from streams.broker.topics import TopicSet
 from streams.errors import CentralitaError, ConfigurationError, RestartError
 from streams.settings import Settings
 from streams.telemetry import log
@@ -42,7 +44,14 @@ being worked on: pauses of up to 100 ms when catching up on a busy machine."""
 def run(settings: Settings) -> None:
     """Run the worker; does not return. Threads that wait for a broker must not hold the end up."""
     gc.disable()  # `_collect` does it
+    threading.excepthook = _thread_failed
     asyncio.Runner(loop_factory=_loop).run(_run(settings))
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    """Log what ended a thread. Cancelled is the one that Faust reads in, when it is stopped while the broker is away."""
+    if not issubclass(failed.exc_type, asyncio.CancelledError):
+        logger.error("A thread failed.", exc_info=failed.exc_value)
 
 
 def _exit(code: int) -> NoReturn:
@@ -95,9 +104,10 @@ class _Worker:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, end: asyncio.Future[BaseException | None]) -> None:
-        worker = self._settings.worker
+        worker, kafka = self._settings.worker, self._settings.kafka
+        log(logger, logging.INFO, "The worker starts.", kafka=kafka.bootstrap, events=TopicSet(kafka.prefix).events)
         await self._serve()
-        await _unless(end, asyncio.to_thread(topics.check, self._settings.kafka))
+        await _unless(end, asyncio.to_thread(topics.check, kafka))
         if end.done():
             return
         self._monitor.watch()

@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.broker.embedded import EmbeddedKafka, answers
 from streams.broker.server_properties import free_port, is_free
-from streams.errors import BrokerError, ConfigurationError
+from streams.errors import BrokerError, ConfigurationError, OutputError
 
 pytestmark = pytest.mark.kafka
 
@@ -70,6 +70,26 @@ def test_a_port_in_use_is_refused_by_name(tmp_path: Path):
         with pytest.raises(ConfigurationError, match=f"port: seen {port}, which is in use at 127.0.0.1"):
             broker.start()
     assert not broker.running
+
+
+def test_a_folder_has_one_broker(broker: EmbeddedKafka):
+    """A second one is refused before it writes anything; the first goes on, and the folder is free when it has stopped."""
+    properties = broker.data / "server.properties"
+    before = properties.read_bytes()
+    other = EmbeddedKafka(broker.data)
+    with pytest.raises(ConfigurationError, match="in which another broker runs: choose another folder"):
+        other.start()
+    assert properties.read_bytes() == before
+    assert answers(broker.port)
+    broker.stop()
+    with other:
+        assert other.running
+    broker.start()
+
+
+def test_a_folder_that_cannot_be_written_is_named():
+    with pytest.raises(OutputError, match="^/proc/none: cannot be written: "):
+        EmbeddedKafka(Path("/proc/none")).start()
 
 
 def test_a_broker_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path):

@@ -221,6 +221,14 @@ def test_wrong_usage_is_said(file: Path, arguments: list[str], message: str) -> 
     assert message in result.stderr
 
 
+def test_a_queue_that_no_event_names_is_told(file: Path) -> None:
+    """With those that there are; there are rows all the same, as of one that is configured and has no call yet."""
+    told = report(file, "--queue", "nope", "--channel", "call", "--format", "json")
+    assert "Of --channel call and --queue nope there is no event; there are call " in told.stderr
+    assert told.exit_code == 0
+    assert "there is no event" not in report(file, "--channel", "call", "--format", "json").stderr
+
+
 def test_settings_decide(file: Path, tmp_path: Path) -> None:
     """A threshold of an hour makes every answer one within it."""
     config = tmp_path / "c.toml"

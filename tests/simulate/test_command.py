@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import lzma
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +64,21 @@ def test_bad_options_are_told(option: str, value: str, told: str) -> None:
     done = _simulate(option, value)
     assert done.exit_code == 2
     assert told in " ".join(done.output.split())
+
+
+def test_an_interrupted_file_says_what_is_in_it(tmp_path: Path) -> None:
+    """And the exit code that it is not all; the events that are there are whole."""
+    path = tmp_path / "long.ndjson"
+    command = [sys.executable, "-m", "streams.cli", "simulate", "--output", str(path), "--duration", "999d"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (path.exists() and path.stat().st_size):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    told = running.communicate(timeout=60)[1]
+    lines = path.read_bytes().splitlines()
+    assert (running.returncode, told) == (130, f"{len(lines):,} records written: {len(lines):,} events\n")
+    decode(lines[-1])
 
 
 @pytest.mark.kafka

@@ -134,6 +134,20 @@ def test_events_too_old_for_a_worker_are_sent_and_told(kafka: str, topics: Topic
     assert "warning" not in longer.communicate(timeout=60)[1]
 
 
+def test_where_there_is_nothing_to_go_on_with_it_is_said(kafka: str, topics: TopicSet, tmp_path: Path) -> None:
+    """Behind the last line, and in what cannot be read: no advice to go on with its first line."""
+    path, packed = tmp_path / "calls.ndjson", tmp_path / "broken.gz"
+    _file(path, 3)
+    packed.write_bytes(b"x")
+    for arguments, code, told in (
+        (("--from-line", "4", str(path)), 0, f"{path} has no line 4, nor a line after it"),
+        ((str(tmp_path),), 65, f"{tmp_path}: is a folder, expected a file"),
+        ((str(packed),), 65, f"{packed}: cannot be read: Not a gzipped file"),
+    ):
+        err = (done := _start(kafka, topics.prefix, *arguments)).communicate(timeout=60)[1]
+        assert (done.returncode, told in err, "go on with" in err) == (code, True, False), err
+
+
 def test_a_missing_topic_is_told(kafka: str, tmp_path: Path) -> None:
     """With the command that makes it."""
     path = tmp_path / "calls.ndjson"
