@@ -105,7 +105,7 @@ def _columns(rows: Sequence[Row], by: str | None, zone: str) -> tuple[str | None
     figures = [
         Column(BY_ID[kpi].name, [cell(row.kpis[kpi]) for row in rows])
         for kpi in COLUMNS
-        if any(row.kpis[kpi].value is not None for row in rows)
+        if any(row.kpis[kpi].value is not None or row.kpis[kpi].amounts for row in rows)
     ]
     return title, ([] if title else times) + who, (start if by is None or by in _LEDGER else []) + figures
 
@@ -156,11 +156,15 @@ def _waiting_at_start(row: Row) -> str:
 
 
 def cell(figure: Figure) -> str:
-    r"""Return a figure as people read it.
+    r"""Return a figure as people read it; amounts in several currencies as what they are of each.
 
     >>> cell(Figure(0.1234, 1, 8, "ratio", "final")), cell(Figure(None, 0, 0, "s", "final")), cell(Figure(75.4, 1, 1, "s", "final"))
     ('12.3\xa0%', '--', '1:15')
+    >>> cell(Figure(None, None, None, "money", "final", {"EUR": "1200.5", "USD": "20"}))
+    '1,200.50\xa0EUR + 20.00\xa0USD'
     """
+    if figure.amounts is not None and len(figure.amounts) > 1:
+        return " + ".join(_money(float(amount), unit) for unit, amount in figure.amounts.items())
     if figure.value is None:
         return _NOTHING
     if figure.unit == "ratio":
@@ -169,10 +173,12 @@ def cell(figure: Figure) -> str:
         minutes, seconds = divmod(round(figure.value), 60)
         return f"{minutes}:{seconds:02d}"
     if figure.unit != "count":
-        return (
-            f"{figure.value:,.2f}" if figure.amounts is None else f"{figure.value:,.2f}\N{NO-BREAK SPACE}{figure.unit}"
-        )
+        return f"{figure.value:,.2f}" if figure.amounts is None else _money(figure.value, figure.unit)
     return f"{round(figure.value):,}"
+
+
+def _money(amount: float, currency: str) -> str:
+    return f"{amount:,.2f}\N{NO-BREAK SPACE}{currency}"
 
 
 def difference(value: float | None, unit: str) -> str:

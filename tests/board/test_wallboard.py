@@ -130,8 +130,21 @@ def demo(kafka: str, topics: TopicSet, tmp_path: Path) -> Iterator[BoardProcess]
         yield board
 
 
+CUT = """() => {
+  for (const tile of document.querySelectorAll(".tile")) {
+    const badge = tile.querySelector(".badge");
+    badge.hidden = false;
+    badge.innerHTML = "<svg></svg><span>Actúe ya</span>";
+    for (const node of [tile, badge, ...tile.querySelectorAll(".big, .small")]) node.dataset.level = "action";
+  }
+  const shown = [...document.querySelectorAll(".tile :is(h3, dt, dd, .tag), .metric :is(h3, .value, .tag)")].filter((node) => node.offsetParent);
+  return shown.filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent);
+}"""
+"""Alarms in all tiles, and returns what does not fit where it is."""
+
+
 def test_the_demos_center_fits_a_screen_in_both_languages(demo: BoardProcess, page) -> None:
-    """A laptop's and a television's: nothing to scroll, names as the registry has them, trends over their whole width."""
+    """A laptop's and a television's: nothing to scroll, nothing cut, not even in an alarm, names as the registry has them, trends over their whole width."""
     names = {kpi.id: {"en": kpi.name, "es": kpi.name_es} for kpi in KPIS}
     for width, height in ((1366, 768), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
@@ -142,6 +155,7 @@ def test_the_demos_center_fits_a_screen_in_both_languages(demo: BoardProcess, pa
             assert page.locator(".tile").count() == len(CENTER.queues) + len(CENTER.desks)
             size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
             assert size == [width, height], language
+            assert page.evaluate(CUT) == [], (width, language)
             for card in page.locator(".metric[data-card]").all():
                 kpi = card.get_attribute("data-card")
                 if kpi in names:
@@ -153,6 +167,7 @@ def test_the_demos_center_fits_a_screen_in_both_languages(demo: BoardProcess, pa
     reasons = page.locator('[data-state="paused"] .reason').all_inner_texts()
     assert set(reasons) <= {"café", "comida", "formación"}
 
+    assert {"voz", "correo"} <= set(page.locator(".tile .tag").all_inner_texts())
     page.select_option("#channel", "call")
     page.wait_for_function("count => document.querySelectorAll('.tile').length === count", arg=len(CENTER.queues))
     answer = demo.get("/api/v1/kpis", window="60m", channel="call")["rows"][-1]["kpis"]["service_level"]["value"]

@@ -1,6 +1,6 @@
 // Two levels, told by icon, word, weight and place; colour only adds to it.
 
-import { icon, mark } from "./dom.js";
+import { icon, make, mark } from "./dom.js";
 import { named, word } from "./words.js";
 
 export const RANK = { action: 2, attention: 1 };
@@ -15,7 +15,7 @@ export function badge(node, level) {
   if (node.dataset.shown === key) return;
   node.dataset.shown = key;
   mark(node, "data-level", level ?? null);
-  node.replaceChildren(...(level ? [icon(level), word(level)] : []));
+  node.replaceChildren(...(level ? [icon(level), make("span", {}, word(level))] : []));
 }
 
 /** Says each change of level once, for those who listen instead of look. */

@@ -8,7 +8,7 @@ import { byId, make, mark, write } from "./dom.js";
 import { count, duration, timeOfDay, dateAndTime, UNKNOWN } from "./format.js";
 import { Metrics } from "./metrics.js";
 import { ledgerWords, Queues, TURN_EVERY } from "./queues.js";
-import { speak, spoken, word } from "./words.js";
+import { channelName, speak, spoken, word } from "./words.js";
 
 const WINDOWS = ["5m", "15m", "30m", "60m", "today"];
 const TREND_EVERY = 60_000;
@@ -195,8 +195,8 @@ function channels() {
   mark(select, "hidden", names.length > 1 ? null : "");
   mark(select, "aria-label", word("channel"));
   if (select.options.length !== names.length + 1)
-    select.replaceChildren(make("option", { value: "" }), ...names.map((name) => make("option", { value: name }, name)));
-  write(select.options[0], word("all_channels"));
+    select.replaceChildren(make("option", { value: "" }), ...names.map((name) => make("option", { value: name })));
+  for (const option of select.options) write(option, option.value ? channelName(option.value) : word("all_channels"));
   const channel = asked.get("channel") ?? "";
   if (select.value !== channel) select.value = channel;
 }
@@ -217,6 +217,7 @@ byId("channel").addEventListener("change", ({ target }) => {
 byId("language").addEventListener("click", () => {
   speak(spoken() === "es" ? "en" : "es");
   memory.set("language", spoken());
+  write(byId("announcer"), "");
   words();
   render();
 });

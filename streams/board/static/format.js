@@ -57,7 +57,7 @@ export function timeOfDay(milliseconds, zone) {
 
 export function dateAndTime(milliseconds, zone) {
   if (milliseconds == null) return UNKNOWN;
-  return formatter(Intl.DateTimeFormat, `date ${zone}`, { dateStyle: "medium", timeStyle: "medium", timeZone: zone }).format(milliseconds);
+  return formatter(Intl.DateTimeFormat, `date ${zone}`, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23", timeZone: zone }).format(milliseconds);
 }
 
 export function figure(value, unit, digits) {

@@ -3,7 +3,7 @@
 import { clock, count, duration, figure, percent, timeOfDay, UNKNOWN } from "./format.js";
 import { byId, icon, make, mark, write } from "./dom.js";
 import { badge, RANK, worst } from "./alarm.js";
-import { has, named, word } from "./words.js";
+import { channelName, has, named, word } from "./words.js";
 
 const PAGE_SECONDS = 12;
 
@@ -137,8 +137,8 @@ class Tile {
     mark(this.node, "data-channel", data.channel);
     mark(this.node, "data-level", level);
     mark(this.channelTag, "hidden", snapshot.channels.length > 1 ? null : "");
-    write(this.channelTag, data.channel ?? "");
-    mark(this.about, "aria-label", word("about", { name: data.queue }));
+    write(this.channelTag, channelName(data.channel ?? ""));
+    mark(this.about, "aria-label", word("about", { name: `${named("service_level")}, ${data.queue}` }));
     badge(this.badge, level);
     this.figures(data, snapshot, quiet, alarms);
     this.sum(data);
@@ -154,7 +154,8 @@ class Tile {
     this.big.service_level.set(level?.value, percent(level?.value, 0), alarms.service_level);
     this.meter.style.setProperty("--part", level?.value ?? 0);
     this.meter.style.setProperty("--goal", data.policy.target);
-    mark(this.meter, "data-level", alarms.service_level ?? (level?.value == null || !data.goals.service_level ? "none" : null));
+    mark(this.meter, "data-level", alarms.service_level ?? meterLevel(level?.value, data.goals.service_level));
+    mark(this.goal, "hidden", data.goals.service_level ? null : "");
     const { abandonment_rate: rate, average_speed_of_answer: speed } = data.kpis;
     this.small.abandonment_rate.set(rate?.value, figure(rate?.value, "ratio", 1), alarms.abandonment_rate);
     this.small.average_speed_of_answer.set(speed?.value, duration(speed?.value), alarms.average_speed_of_answer);
@@ -176,6 +177,12 @@ class Tile {
   tick(now) {
     if (this.since != null) this.big.longest_wait.text(clock((now - this.since) / 1000));
   }
+}
+
+/** Green is what has reached its goal; what has none, or is below it with too few to alarm, is neither good nor bad. */
+function meterLevel(value, goal) {
+  if (value == null) return "none";
+  return goal && value >= goal.target ? null : "neutral";
 }
 
 export function ledgerWords() {
@@ -200,7 +207,7 @@ class Part {
   }
 
   text(text) {
-    write(this.value, text);
+    write(this.value, text.replace("\u00a0", "\u202f"));
     mark(this.value, "data-long", text.length > 6 ? "very" : text.length > 4 || text.startsWith("100") ? "yes" : null);
   }
 }
@@ -211,7 +218,7 @@ class Big extends Part {
   }
 }
 
-const SHORT = { longest_wait: "tile_longest", service_level: "tile_service", abandonment_rate: "tile_abandonment", average_speed_of_answer: "tile_asa" };
+const SHORT = { waiting: "tile_waiting", longest_wait: "tile_longest", service_level: "tile_service", abandonment_rate: "tile_abandonment", average_speed_of_answer: "tile_asa" };
 
 class Small extends Part {
   constructor(metric) {

@@ -7,7 +7,7 @@ const WORDS = {
     last_5m: "last 5 min", last_15m: "last 15 min", last_30m: "last 30 min", last_60m: "last 60 min",
     last_today: "today", last_interval: "this interval",
     agents_available: "Agents available", answered_of_entered: "Answered and entered",
-    tile_longest: "Longest", tile_service: "Service", tile_asa: "Answer", tile_abandonment: "Abandonment",
+    tile_longest: "Longest", tile_service: "Service", tile_asa: "Answer", tile_abandonment: "Abandon",
     attention: "Attention", action: "Act now", ok: "On target",
     target: "Target", of: "of", per_queue: "per queue", nobody: "nobody is waiting", sample: "Sample",
     of_agents: "of {n} signed in", no_data: "no data yet",
@@ -45,7 +45,7 @@ const WORDS = {
     last_5m: "últimos 5 min", last_15m: "últimos 15 min", last_30m: "últimos 30 min", last_60m: "últimos 60 min",
     last_today: "hoy", last_interval: "este intervalo",
     agents_available: "Agentes libres", answered_of_entered: "Atendidas y entradas",
-    tile_longest: "Más larga", tile_service: "Servicio", tile_asa: "Respuesta", tile_abandonment: "Abandono",
+    tile_waiting: "Esperan", tile_longest: "Más larga", tile_service: "Servicio", tile_asa: "Respuesta", tile_abandonment: "Abandono",
     reason_coffee: "café", reason_lunch: "comida", reason_training: "formación",
     attention: "Atención", action: "Actúe ya", ok: "En objetivo",
     target: "Objetivo", of: "de", per_queue: "por cola", nobody: "nadie espera", sample: "Muestra",
@@ -74,6 +74,7 @@ const WORDS = {
     credit_COHORT: "el intervalo en que la llamada entró en la cola", credit_EVENT: "el intervalo del propio evento",
     credit_CLOSE: "el intervalo en que terminó la conversación", credit_CLIP: "repartido entre los intervalos que abarca", credit_now: "este momento",
     waiting_formula: "llamadas en la cola en este momento", longest_formula: "ahora − la hora de entrada de la primera llamada que aún espera",
+    channel_call: "voz", channel_email: "correo", channel_social: "redes", channel_whatsapp: "WhatsApp", channel_sms: "SMS",
     agents_formula: "agentes distintos en estado libre, en este momento",
     light: "Tema claro", dark: "Tema oscuro", full: "Modo TV (pantalla completa)", language: "English", language_short: "EN", page: "página {n} de {m}",
     announce_alarm: "{queue}: {metric}, {level}", total: "Todas las colas", trend: "{name}: las últimas horas y las mismas hace una semana",
@@ -106,6 +107,12 @@ export function learn(kpis) {
 /** The name of a KPI; of what is none, the word. */
 export function named(id) {
   return names[language].get(id) ?? word(id);
+}
+
+/** The name of a channel; one that we have no word for is called as events call it. */
+export function channelName(channel) {
+  const key = `channel_${channel}`;
+  return has(key) ? word(key) : channel;
 }
 
 export function word(key, values = {}) {
