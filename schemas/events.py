@@ -37,7 +37,7 @@ from schemas.chats import (
     ChatTransferred,
 )
 from schemas.dead_letters import Reason, RefusedError
-from schemas.fields import DECIMALS, LARGEST_AMOUNT, microseconds
+from schemas.fields import DECIMALS, LARGEST_AMOUNT, LATEST, microseconds
 from schemas.nesting import DEEPEST, is_too_deep
 from schemas.opinions import FeedbackReceived, OpinionEvent, SurveyAnswered
 from schemas.tickets import (
@@ -196,8 +196,11 @@ def explain(data: bytes, error: Exception) -> RefusedError:
     if field == "type":
         known = ", ".join(TYPE_NAMES.values())
         return RefusedError(Reason.UNKNOWN_TYPE, f"type: seen {_seen(raw, 'type')}, expected one of {known}")
-    expected = "a value, the field is required" if missing else text[: path.start()] if path else text
-    return RefusedError(Reason.INVALID, f"{field or 'record'}: seen {_seen(raw, field)}, wanted: {expected}")
+    said = text[: path.start()] if path else text
+    expected = "expected a value, the field is required" if missing else said[:1].lower() + said[1:]
+    if str(LATEST) in said:
+        expected = "expected seconds since 1970-01-01T00:00Z; these may be milliseconds"
+    return RefusedError(Reason.INVALID, f"{field or 'record'}: seen {_seen(raw, field)}, {expected}")
 
 
 _NOT_JSON = object()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
@@ -19,6 +20,7 @@ PATIENCE: Final = 30.0
 """Seconds that an answer may take."""
 _HELD: Final = 0.05
 """Seconds after which a long answer lets go of the feed's lock, and for how long."""
+_SEEN: Final = re.compile("seen '(.*)', expected (.*)")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -129,4 +131,6 @@ def or_bad_request(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T
         return work(*given, **named)
     except InputError as error:
         name, _, text = str(error).partition(": ")
-        raise BadRequestError(name.split(",")[0], None, text.removeprefix("expected ")) from error
+        told = _SEEN.fullmatch(text)
+        seen, expected = told.groups() if told is not None else (None, text.removeprefix("expected "))
+        raise BadRequestError(name.split(",")[0], seen, expected) from error

@@ -90,6 +90,13 @@ async def test_a_bad_request_is_told_what_was_wrong(client):
     error = (await response.json())["error"]
     assert (error["parameter"], error["seen"]) == ("window", "7m")
     assert error["expected"] == "one of 5m, 15m, 30m, 60m, interval, today"
+    together = await client.get("/api/v1/kpis", params={"window": "30m", "every": "1h"})
+    assert (await together.json())["error"] == {
+        "message": "every: seen '1h', expected all in a sliding window",
+        "parameter": "every",
+        "seen": "1h",
+        "expected": "all in a sliding window",
+    }
 
 
 async def test_too_many_rows_are_refused_before_they_are_made(client):
