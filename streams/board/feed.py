@@ -1,8 +1,9 @@
 """Reads `contact-center.kpis` from the beginning, all partitions, committed records only, and keeps `Figures` up to date.
 
 A partition's records are handed over when the last one of their transaction (``["partition"]``) is there, so a reader never sees half
-a commit. A rebuild fills figures of its own, which take the place of those shown once all partitions are there. Ready when the end of every partition, as it was at the start, has been reached. The client reconnects by itself;
-when the topic was made anew, the figures are read anew. Of figures in another format (schemas/panes.py) nothing is shown until a rebuild has made new ones.
+a commit. A rebuild fills figures of its own, which take the place of those shown once all partitions are there. Ready when the end of
+every partition, as it was at the start, has been reached. The client reconnects by itself; when the topic was made anew, the figures are
+read anew. Of figures in another format (schemas/panes.py) nothing is shown until a rebuild has made new ones.
 
     connecting -> loading -> live <-> behind        events wait for 10 s: no worker counts them, or it trails
                      |         ^ v

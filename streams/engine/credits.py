@@ -84,7 +84,7 @@ class Credits(Giver):
     def _whole(
         self,
         given: list[Credit],
-        at: tuple[int, int],
+        indices: tuple[int, int],
         course: Course,
         first: Visit,
         next_start: int | None,
@@ -93,9 +93,10 @@ class Credits(Giver):
     ) -> None:
         """Add the credits of a contact as a whole: where and when it began, for who led its last conversation; and that it was resolved.
 
-        ``at`` is where the credits of the first visit that is not sealed, and of the last conversation, are. Where the last conversation was of the first visit, all is of one place.
+        ``indices`` say where in ``given`` the credits of the first visit that is not sealed, and of the last conversation, are. Where the last
+        conversation was of the first visit, all is of one place.
         """
-        legs, (begin, last) = course.legs, at
+        legs, (begin, last) = course.legs, indices
         if not legs:
             _join(given, begin, first.start, self.group(first), _UNHANDLED)
             return

@@ -1,7 +1,8 @@
 """Panes: stretches of event time cut into slices, each with a bundle of measures and its histograms.
 
-Credits are added to what is pending; `flush` returns the records of what changed: the panes, or when little did the credits (ring.py). An interval is rolled up into its day once the allowed lateness has passed. Whatever order credits and withdrawals came in, the totals are the same. Panes further
-behind the watermark than their retention are dropped, and what is still credited to them is dropped too.
+Credits are added to what is pending; `flush` returns the records of what changed: the panes, or when little did the credits (ring.py). An
+interval is rolled up into its day once the allowed lateness has passed. Whatever order credits and withdrawals came in, the totals are
+the same. Panes further behind the watermark than their retention are dropped, and what is still credited to them is dropped too.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
     read       a place's records as they were written, not yet looked at     about 350, what a restore reads
     sealed     such records compressed, in blocks of neighbouring places     about 100
 
-The slices of a place, which is a channel and queue, are written in parts, so that what changes together is one record: the queue's own with the
-traits of its visits, and agents by sixteens. A place of a sealed stretch is opened with its block when one of its slices is credited, and then hides its sealed form. Which form a
-slice has changes no figure.
+The slices of a place, which is a channel and queue, are written in parts, so that what changes together is one record: the queue's own
+with the traits of its visits, and agents by sixteens. A place of a sealed stretch is opened with its block when one of its slices is
+credited, and then hides its sealed form. Which form a slice has changes no figure.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ Span = tuple[int, int]
 class Compared(Struct, frozen=True):
     """An earlier period and the difference from it, in the unit of the KPI.
 
-    ``figure`` is None when nothing is known of its first day: it was before the first event, or is no longer kept; ``low`` and ``high`` are the ends of the difference's 95 % interval, and ``noise`` tells that 0 is in it.
+    ``figure`` is None when nothing is known of its first day: it was before the first event, or is no longer kept; ``low`` and ``high`` are
+    the ends of the difference's 95 % interval, and ``noise`` tells that 0 is in it.
     """
 
     start: str

@@ -42,7 +42,8 @@ def json_pieces(answer: Struct, rows: Sequence[Row]) -> Iterator[bytes]:
 def csv_pieces(rows: Sequence[Row]) -> Iterator[str]:
     """Yield rows as CSV with a column a KPI: its value, in the unit of the registry, of money in ``currency``; empty is no value.
 
-    A row with amounts in several currencies is followed by one for each further currency, in which the other KPIs are empty. ``status`` is that of all KPIs but those that customers who come back or open tickets can change, which have one of their own.
+    A row with amounts in several currencies is followed by one for each further currency, in which the other KPIs are empty. ``status`` is
+    that of all KPIs but those that customers who come back or open tickets can change, which have one of their own.
     """
     yield _lines([[*_PLACE, "currency", "status", *(f"{kpi}_status" for kpi in OWN), *(kpi.id for kpi in KPIS)]])
     for first in range(0, len(rows), PIECE):
