@@ -237,9 +237,9 @@ class Partition:
         """
         state, kpis = self._restoring
         self._restoring = ({}, {})
-        marker, shown = state.pop(MARKER, None), kpis.pop(PARTITION, None)
+        kept, shown = state.pop(MARKER, None), kpis.pop(PARTITION, None)
         try:
-            self._restore_marker(marker, others=bool(state) or self._contributions.known)
+            marker = self._restore_marker(kept, others=bool(state) or self._contributions.known)
             if self._unread is not None:
                 raise self._unread
             self._restore_state(state)
@@ -248,11 +248,7 @@ class Partition:
             )
             self._restore_kpis(kpis)
             figures = None if shown is None else decode_value("partition", shown)
-            return (
-                Restored(None, figures)
-                if marker is None
-                else Restored(self.status(), figures, Marker.decode(marker).writer)
-            )
+            return Restored(None, figures) if marker is None else Restored(marker.status, figures, marker.writer)
         except UNREADABLE as error:
             if isinstance(error, FormatChangedError | PolicyChangedError | StateCorruptError):
                 raise
@@ -267,12 +263,12 @@ class Partition:
         except UNREADABLE as error:
             self._unread = self._unread or error
 
-    def _restore_marker(self, record: bytes | None, *, others: bool) -> None:
+    def _restore_marker(self, record: bytes | None, *, others: bool) -> Marker | None:
         if record is None:
             if others:
                 message = "state without its marker"
                 raise StateCorruptError(message)
-            return
+            return None
         marker = Marker.decode(record)
         if marker.fingerprint != self._definitions:
             message = "the state was kept under other definitions"
@@ -283,6 +279,7 @@ class Partition:
         self._panes.resume(marker.panes)
         self.counted, self.duplicate = status.counted, status.duplicate
         self.refused = {Reason(reason): count for reason, count in status.refused.items()}
+        return marker
 
     def _restore_state(self, state: dict[bytes, bytes]) -> None:
         self._contributions.restored(self.watermark)

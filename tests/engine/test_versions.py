@@ -133,3 +133,17 @@ def test_state_without_its_marker_is_corrupt(kind: bytes) -> None:
     partition.restore_state([(key, value) for key, value in kept().state.items() if key.startswith(kind)])
     with pytest.raises(StateCorruptError, match="without its marker"):
         partition.restored()
+
+
+def test_what_was_written_before_definitions_were_named_is_gone_on_with() -> None:
+    """State and figures of one time are so too where neither says under which definitions; what is written next does."""
+    store = kept()
+    marker = msgspec.msgpack.decode(store.state[MARKER])
+    figures = msgspec.json.decode(store.kpis[PARTITION])
+    assert marker[2].pop("definitions") == figures.pop("definitions") == marker[1]
+    partition = Partition(0, SOON)
+    partition.restore_state(list((store.state | {MARKER: msgspec.msgpack.encode(marker)}).items()))
+    partition.restore_kpis(list((store.kpis | {PARTITION: msgspec.json.encode(figures)}).items()))
+    found = partition.restored()
+    assert found.state == found.figures != store.status()
+    assert partition.status() == store.status()
