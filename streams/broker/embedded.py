@@ -126,6 +126,8 @@ class EmbeddedKafka:
 
     def _take_folder(self) -> None:
         """Make the folder, and let no other broker have it before this one has stopped, or its process has ended."""
+        if self._lock is not None:  # ours has ended by itself
+            return
         try:
             self.data.mkdir(parents=True, exist_ok=True)
             lock = (self.data / "lock").open("wb")

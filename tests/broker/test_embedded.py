@@ -1,3 +1,4 @@
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,14 @@ def test_a_port_in_use_is_refused_by_name(tmp_path: Path):
         with pytest.raises(ConfigurationError, match=f"port: seen {port}, which is in use at 127.0.0.1"):
             broker.start()
     assert not broker.running
+
+
+def test_who_ended_by_himself_is_started_again(broker: EmbeddedKafka):
+    """As after a full disk."""
+    broker._signal(signal.SIGKILL)
+    broker.wait()
+    broker.start()
+    assert answers(broker.port)
 
 
 def test_a_folder_has_one_broker(broker: EmbeddedKafka):
