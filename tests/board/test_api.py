@@ -7,8 +7,10 @@ import json
 import time
 from decimal import Decimal
 
+import msgspec
 import pytest
 from aiohttp import ClientTimeout
+from msgspec import structs
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,6 +18,7 @@ from schemas.business import CostAccrued
 from schemas.calls import CallQueued
 from schemas.events import encode
 from schemas.fields import rfc3339
+from schemas.panes import PARTITION
 from schemas.tickets import TicketOpened
 from streams.board.parameters import asked
 from streams.engine.policy import DAY, MINUTE, Policy, QueuePolicy
@@ -366,6 +369,19 @@ async def test_a_board_that_is_loading_says_so(serve):
     assert (await client.get("/readyz")).status == 503
     assert (await client.get("/api/v1/kpis")).status == 503
     assert "contact_center_entered" not in await (await client.get("/metrics")).text()
+
+
+async def test_figures_under_other_definitions_are_said_to_be_so_and_alarm_all_the_same(serve):
+    """On every surface but Prometheus, whose rules look at what is complete and current."""
+    view = view_of()
+    status = structs.replace(view.feed.figures.partitions()[0], definitions="another")
+    view.feed.figures.load(0, PARTITION, msgspec.json.encode(status))
+    client = await serve(view)
+    ready = await client.get("/readyz")
+    assert (ready.status, (await ready.json())["feed"]["state"]) == (200, "other_definitions")
+    assert (await (await client.get("/api/v1/status")).json())["state"] == "other_definitions"
+    assert "\ncontact_center_board_live 1" in await (await client.get("/metrics")).text()
+    assert (await first_snapshot(client))["feed"]["state"] == "other_definitions"
 
 
 async def test_a_board_whose_figures_are_of_another_version_says_so(serve):

@@ -96,6 +96,26 @@ def test_an_empty_topic_is_ready_too(feed):
     assert feed.loaded == 0
 
 
+def test_reading_goes_on_after_what_nobody_foresaw(feed, producer, topics, monkeypatch, caplog):
+    """With a word of it: a thread that ends would leave the figures standing still."""
+    follow, failures = feed._follow, [MemoryError("no room")]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+        follow()
+
+    monkeypatch.setattr(feed, "_follow", fail_once)
+    producer.begin_transaction()
+    write(producer, topics, b"first", LAST)
+    producer.commit_transaction()
+    feed.start()
+    wait_until(lambda: feed.complete, 20, "not complete")
+    assert feed.figures.keys == [b"first", LAST]
+    (said,) = [record.fields for record in caplog.records if "starts again" in record.message]
+    assert (said["topic"], said["error"]) == (topics.kpis, "MemoryError('no room')")
+
+
 def test_partitions_that_are_added_are_read(feed, producer, topics, kafka):
     feed.start()
     wait_until(lambda: feed.condition().state == "live", 20, "not live")
