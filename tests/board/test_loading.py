@@ -133,7 +133,7 @@ def test_credits_that_cannot_be_read_are_left_out(credit: bytes, caplog: pytest.
 @pytest.mark.parametrize("name", [b'["agent","ana"]', b'["partition"]', b"[" * 4000])
 def test_what_is_nested_without_end_is_left_out(name: bytes, caplog: pytest.LogCaptureFixture):
     """On every Python: some give up at once, others when the stack is full."""
-    value = b'{"x":' + b"[" * 4000 + b"]" * 4000 + b"}"
+    value = b'{"format":%d,"x":' % FORMAT + b"[" * 4000 + b"]" * 4000 + b"}"
     feed = feed_of(Message(0, value, name=name), *counted(0, 5))
     assert (shown(feed), unread(caplog)) == (5, 1)
 
