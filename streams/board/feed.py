@@ -37,6 +37,7 @@ from schemas.panes import (
     format_of,
 )  # fmt: skip
 from streams.board.progress import Ends, Progress, TopicAnewError
+from streams.engine.marker import UNREADABLE
 from streams.kafka import confluent
 from streams.kafka import ends as ends_of
 from streams.settings import KafkaSettings
@@ -241,9 +242,10 @@ class Feed(Generic[F]):
             state = "other_version"
         elif not self.complete:
             state = "loading"
+        elif self._progress.stalled(now):
+            state = "behind"
         else:
-            stalled = self._progress.stalled(now)
-            state = "behind" if stalled else "other_definitions" if self.figures.under_other_definitions() else "live"
+            state = "other_definitions" if self.figures.under_other_definitions() else "live"
         return Condition(state, self.loaded, behind)
 
     # Reading
@@ -330,7 +332,7 @@ class Feed(Generic[F]):
                 self._shown.load(message)
             else:
                 self._anew.see(message)
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        except (*UNREADABLE, RecursionError) as error:
             # of another version, or not ours
             _unread(partition=message.partition(), offset=message.offset(), error=str(error))
 

@@ -107,7 +107,7 @@ class Transfer:
 
     def run(self, secret: str | None, from_line: int) -> None:
         """Send all lines and wait for their delivery; when stopped or failing, say from where to go on."""
-        self._next = _mark(0, from_line)
+        first = self._next = _mark(0, from_line)
         try:
             for line in read_events(self._files, secret, self._bar.passed, from_line):
                 self._send(line)
@@ -117,10 +117,10 @@ class Transfer:
             self._stop()
             raise click.exceptions.Exit(INTERRUPTED) from None
         except CentralitaError:
-            if self._next != _mark(0, from_line):
+            if self._next != first:
                 self._stop()
             raise
-        if self._next == _mark(0, from_line) and from_line > 1:
+        if self._next == first and from_line > 1:
             self._bar.tell(f"{self._files[0]} has no line {from_line}, nor a line after it")
         self._bar.sent(self._sender.delivered)
 
